@@ -1,0 +1,1 @@
+"""`gaia`: the operator's commands."""

@@ -1,0 +1,46 @@
+"""Channels: named, signed pointers at releases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gaia.errors import InvalidInput
+from gaia.model.tag import Tag
+
+DEFAULT_CHANNEL = "stable"
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+def check_channel(name: str) -> str:
+    """Return `name` when a channel may bear it.
+
+    Raises:
+        InvalidInput: `invalid-channel`.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            "invalid-channel",
+            f"{name[:64]!r} is not a channel name.",
+            hint="Use up to 32 lower-case letters, digits and hyphens, such as stable or beta.",
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What a channel's role signs: where its workers should be.
+
+    It is the `custom` object of the TUF target `channels/NAME/pointer.json`.
+
+    Attributes:
+        current: the highest tag that workers may run.
+        floor: the lowest tag that workers may ever go back to.
+        tags: for each tag on the channel, its files: name to SHA-256.
+    """
+
+    current: Tag
+    floor: Tag
+    tags: Mapping[Tag, Mapping[str, str]] = field(default_factory=dict)

@@ -1,0 +1,60 @@
+"""Which release a channel's signed pointer names for a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gaia.model.artifact import EXPERIMENTS, platform_of
+from gaia.model.channel import Pointer
+from gaia.model.release import Release
+from gaia.model.tag import Tag
+
+
+def resolve(pointer: Pointer, filename: str) -> Tag | None:
+    """The highest tag, from the floor up to the current one, that has a file of that name.
+
+    A release with files for some platforms only is thereby offered to just those.
+    """
+    tags = (
+        tag
+        for tag, files in pointer.tags.items()
+        if filename in files and pointer.floor <= tag <= pointer.current
+    )
+    return max(tags, default=None)
+
+
+def platforms(pointer: Pointer) -> dict[str, Tag]:
+    """For each platform that the channel serves, its latest tag."""
+    names = {name for files in pointer.tags.values() for name in files}
+    found: dict[str, Tag] = {}
+    for name in sorted(names):
+        platform = platform_of(name)
+        tag = resolve(pointer, name)
+        if platform is not None and tag is not None:
+            found[platform] = tag
+    return found
+
+
+def pointer_over(releases: Iterable[Release], *, floor: Tag | None = None) -> Pointer | None:
+    """The pointer that convenience mode signs: everything published, up to the highest tag.
+
+    Args:
+        releases: all releases of one channel, in any order.
+        floor: the lowest tag that workers may go back to; default: the lowest published one.
+
+    Returns:
+        None when the channel has no release.
+    """
+    files = {
+        release.tag: {artifact.filename: artifact.sha256 for artifact in release.artifacts}
+        for release in releases
+        if release.artifacts
+    }
+    if not files:
+        return None
+    return Pointer(current=max(files), floor=floor or min(files), tags=files)
+
+
+def bundle(pointer: Pointer) -> Tag | None:
+    """The tag whose experiments bundle is current."""
+    return resolve(pointer, EXPERIMENTS)

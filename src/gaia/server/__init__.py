@@ -1,0 +1,1 @@
+"""`gaia-server`: holds the releases, answers heartbeats, shows the fleet."""

@@ -1,0 +1,1 @@
+"""`gaia-worker`: stays on the release that its operator signed."""
