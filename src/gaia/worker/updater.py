@@ -43,5 +43,4 @@ class Updater:
         update: Update | None,
         sync: ExperimentsSync | None,
         workload: Workload | None,
-    ) -> None:
-        ...
+    ) -> None: ...
