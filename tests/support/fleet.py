@@ -28,12 +28,15 @@ class RunningServer(Protocol):
     data_dir: Path
 
 
-def eventually(what: str, condition: Callable[[], object], patience: float = PATIENCE) -> None:
+def eventually(
+    what: str | Callable[[], str], condition: Callable[[], object], patience: float = PATIENCE
+) -> None:
     """Poll until `condition` is true; fail with `what` when it never is."""
     deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {patience:.0f} s: {what}")
+            told = what if isinstance(what, str) else what()
+            pytest.fail(f"not within {patience:.0f} s: {told}")
         time.sleep(0.05)
 
 
@@ -58,6 +61,27 @@ class Api:
                 found: dict[str, Any] = self.get(f"/api/fleet/{row['id']}")
                 return found
         return {}
+
+    def until(self, name: str, **expected: object) -> dict[str, Any]:
+        """Wait for the worker's entry to have these values; `...` stands for any but None."""
+        row: dict[str, Any] = {}
+
+        def matches() -> bool:
+            row.clear()
+            row.update(self.row(name))
+            return bool(row) and all(
+                row.get(key) is not None if value is ... else row.get(key) == value
+                for key, value in expected.items()
+            )
+
+        eventually(lambda: f"{name} with {expected}; it is {row}", matches)
+        return row
+
+    def more_heartbeats(self, name: str, count: int) -> dict[str, Any]:
+        """Wait for `count` more heartbeats of that worker."""
+        goal = self.row(name)["heartbeats"] + count
+        eventually(f"heartbeat {goal} of {name}", lambda: self.row(name)["heartbeats"] >= goal)
+        return self.row(name)
 
     def curl_upload(self, tag: str, filename: str, path: Path) -> dict[str, Any]:
         """The brief's own line."""
