@@ -9,14 +9,13 @@ import structlog
 
 from gaia.errors import GaiaError, InvalidInput, TrustError
 from gaia.model.artifact import EXPERIMENTS
-from gaia.model.channel import Pointer
 from gaia.model.tag import Tag
 from gaia.planning.backoff import full_jitter
 from gaia.protocol.worker import Experiments as Offer
-from gaia.trust.client import TrustClient
 from gaia.worker.background import Background
 from gaia.worker.download import download
 from gaia.worker.experiments import Experiments
+from gaia.worker.metadata import Metadata
 from gaia.worker.transport import Transport
 
 log = structlog.get_logger()
@@ -38,14 +37,12 @@ class ExperimentsSync:
     def __init__(
         self,
         experiments: Experiments,
-        trust: TrustClient,
         transport: Transport,
         background: Background,
         clock: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
         self._experiments = experiments
-        self._trust = trust
         self._transport = transport
         self._background = background
         self._clock = clock
@@ -62,7 +59,7 @@ class ExperimentsSync:
         """SHA-256 of the bundle in place."""
         return self._experiments.digest
 
-    def follow(self, offer: Offer | None, pointer: Pointer | None) -> None:
+    def follow(self, offer: Offer | None, metadata: Metadata) -> None:
         """Start fetching what the server offers, when it is new and signed."""
         if offer is None or offer.sha256 == self.digest:
             self.settled = True
@@ -73,7 +70,7 @@ class ExperimentsSync:
             self._tried, self._failures, self._retry_at = offer.sha256, 0, 0.0
         if self._clock() < self._retry_at:
             return
-        self._background.start(lambda: self._stage(offer, pointer), self._done, self._failed)
+        self._background.start(lambda: self._stage(offer, metadata), self._done, self._failed)
 
     def swap(self) -> None:
         """Put the staged bundle in place. Call it while the workload is stopped."""
@@ -85,20 +82,21 @@ class ExperimentsSync:
         else:
             log.info("experiments in place", sha256=self.digest)
 
-    def give_up_for_now(self) -> None:
+    def unreachable(self) -> None:
         """The server cannot be reached: work with the bundle that is in place, if one is."""
         if self.digest is not None:
             self.settled = True
 
-    def _stage(self, offer: Offer, pointer: Pointer | None) -> None:
+    def _stage(self, offer: Offer, metadata: Metadata) -> None:
         tag = Tag.parse(offer.tag)
+        pointer = metadata.pointer()
         signed = {} if pointer is None else pointer.tags.get(tag, {})
         if signed.get(EXPERIMENTS) != offer.sha256:
             raise TrustError(
                 "target-not-signed",
                 f"The server offers experiments of {tag} that the channel's role has not signed.",
             )
-        artifact = self._trust.target(tag, EXPERIMENTS)
+        artifact = metadata.target(tag, EXPERIMENTS)
         archive: Path = self._experiments.archive
         download(self._transport, f"/releases/{tag}/{EXPERIMENTS}", archive, artifact)
         self._experiments.stage(archive, artifact.sha256)
