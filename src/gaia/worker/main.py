@@ -132,15 +132,19 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
 
 
 def default_state_dir(options: Options, executable: Path | None) -> Path:
-    """Where trust and identity are kept: beside the executable, so that they move with it.
+    """Where trust and identity are kept: one folder for each worker, since TUF clients that share
+    one race.
 
-    For a worker that is not a single file, or whose folder belongs to someone else: where the
-    system keeps such things, one folder for each name and server.
+    Beside the executable, so that it moves along; for a worker that is not a single file, or whose
+    folder belongs to someone else, where the system keeps such things.
     """
     if executable is not None and os.access(executable.parent, os.W_OK):
-        return executable.parent / ".gaia" / "state"
-    key = hashlib.sha256(f"{options.name}\n{options.server}".encode()).hexdigest()[:16]
-    return platformdirs.user_state_path("gaia-worker") / key
+        return executable.parent / ".gaia" / "state" / _key(options.name)
+    return platformdirs.user_state_path("gaia-worker") / _key(options.name, options.server)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def configure_logs(style: str) -> None:
