@@ -1,0 +1,1 @@
+"""`gaia demo`: the main job, for real, on one machine."""

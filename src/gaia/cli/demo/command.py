@@ -1,0 +1,34 @@
+"""The command line of the demo."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from gaia.cli.demo.story import Story
+
+
+@click.command("demo")
+@click.option("--exit", "end", is_flag=True, help="End after the summary instead of staying up.")
+@click.option("--port", default=7434, show_default=True, help="Port of the server; 0: a free one.")
+@click.option("--workers", default=3, show_default=True, type=click.IntRange(1, 20))
+def demo(*, end: bool, port: int, workers: int) -> None:
+    """Watch real workers update themselves: server, releases, workers, one bad release."""
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="gaia-demo-") as folder:
+        story = Story(console, Path(folder).resolve(), 0 if end else port, workers)
+        try:
+            story.play()
+            if story.server is not None and not end:
+                console.print(f"\nDashboard: [bold]{story.server.url}/[/bold]")
+                console.print(f"Token:     {story.token}  (made for this demo alone)")
+                console.print("Ctrl-C ends it.")
+                signal.pause()
+        except KeyboardInterrupt:
+            console.print("\nEnding the demo.")
+        finally:
+            story.close()

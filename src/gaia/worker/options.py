@@ -1,0 +1,185 @@
+"""The command line of `gaia-worker`. Every option can be set by an environment variable too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gaia.errors import GaiaError, InvalidInput
+from gaia.model.channel import DEFAULT_CHANNEL, check_channel
+from gaia.worker.build_info import BuildInfo
+
+EXIT_USAGE = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the owner of the machine asked for. Durations are in seconds."""
+
+    server: str
+    token: str
+    name: str
+    auto_update: bool
+    sync_experiments: bool
+    experiments_dir: Path
+    heartbeat_interval: float
+    state_dir: Path | None
+    trust_root: str | None
+    channel: str
+    labels: dict[str, str]
+    drain_grace: float
+    drain_timeout: float
+    probation_heartbeats: int
+    probation_silence: float
+    log_format: str
+    command: tuple[str, ...]
+
+
+def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> click.Command:
+    """The click command that parses `Options` and hands them to `run`."""
+
+    def check_and_exit(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted and not context.resilient_parsing:
+            self_check()
+            context.exit(0)
+
+    @click.command(
+        name="gaia-worker",
+        context_settings={"auto_envvar_prefix": "GAIA", "show_default": True},
+        epilog="COMMAND is the workload: started beside the experiments folder, drained before a "
+        "restart, started again after it. Put -- before it.",
+    )
+    @click.version_option(BuildInfo.load().version, message="gaia-worker %(version)s")
+    @click.option(
+        "--self-check",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=check_and_exit,
+        help="Load everything, then exit 0: what an update is asked to do before it is installed.",
+    )
+    @click.option("--server", required=True, metavar="URL", help="Address of gaia-server.")
+    @click.option(
+        "--token",
+        metavar="TOKEN",
+        help="Access token. Prefer --token-file or GAIA_TOKEN: arguments are visible to others.",
+    )
+    @click.option(
+        "--token-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="File that holds the access token.",
+    )
+    @click.option(
+        "--name",
+        required=True,
+        envvar="GAIA_WORKER_NAME",
+        show_envvar=True,
+        help="Name of this worker in the fleet.",
+    )
+    @click.option(
+        "--auto-update",
+        is_flag=True,
+        help="Keep this executable on the signed release. Implies --sync-experiments.",
+    )
+    @click.option("--sync-experiments", is_flag=True, help="Keep the experiments bundle current.")
+    @click.option(
+        "--experiments-dir",
+        default="./experiments",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Where experiments/ of the bundle goes; run_all.py goes to its parent.",
+    )
+    @click.option(
+        "--heartbeat-interval",
+        default=5.0,
+        type=click.FloatRange(min=0.1, max=3600),
+        help="Seconds between heartbeats; the server may ask for more.",
+    )
+    @click.option(
+        "--state-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Trust metadata and identity.  [default: .gaia/state beside the executable]",
+    )
+    @click.option(
+        "--trust-root",
+        metavar="FILE|sha256:HEX",
+        help="Root of trust: a root.json, or its SHA-256.  [default: built in, else first use]",
+    )
+    @click.option("--channel", default=DEFAULT_CHANNEL, help="Channel of releases to follow.")
+    @click.option("--label", "labels", multiple=True, metavar="K=V", help="Label; repeatable.")
+    @click.option(
+        "--drain-grace",
+        default=10.0,
+        type=click.FloatRange(min=0),
+        help="Seconds between SIGTERM and SIGKILL of the workload.",
+    )
+    @click.option(
+        "--drain-timeout",
+        default=3600.0,
+        type=click.FloatRange(min=0),
+        help="Seconds that a busy workload (GAIA_BUSY) may hold an update.",
+    )
+    @click.option(
+        "--probation-heartbeats",
+        default=3,
+        type=click.IntRange(min=1),
+        help="Answered heartbeats after which an update is kept.",
+    )
+    @click.option(
+        "--probation-silence",
+        default=60.0,
+        type=click.FloatRange(min=1),
+        help="Seconds without a sign of life after which an update is taken back.",
+    )
+    @click.option(
+        "--log-format",
+        default="text",
+        type=click.Choice(["text", "json"]),
+        help="How log lines on standard error look.",
+    )
+    @click.argument("command", nargs=-1, type=click.UNPROCESSED)
+    def gaia_worker(
+        token: str | None, token_file: Path | None, labels: tuple[str, ...], **rest: Any
+    ) -> None:
+        """Stay on the release that the operator signed, and run COMMAND meanwhile."""
+        try:
+            run(
+                Options(
+                    **{
+                        **rest,
+                        "token": _token(token, token_file),
+                        "labels": dict(_label(text) for text in labels),
+                        "channel": check_channel(rest["channel"]),
+                        "sync_experiments": rest["sync_experiments"] or rest["auto_update"],
+                    }
+                )
+            )
+        except GaiaError as error:
+            click.echo(f"gaia-worker: {error}", err=True)
+            raise click.exceptions.Exit(
+                EXIT_USAGE if isinstance(error, InvalidInput) else 1
+            ) from None
+
+    return gaia_worker
+
+
+def _token(token: str | None, token_file: Path | None) -> str:
+    if token is None and token_file is not None:
+        token = token_file.read_text(encoding="utf-8")
+    if token is None or not token.strip():
+        raise InvalidInput(
+            "no-token",
+            "There is no access token.",
+            hint="Set GAIA_TOKEN, or give --token-file FILE or --token TOKEN.",
+        )
+    return token.strip()
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise InvalidInput("invalid-label", f"{text!r} is not a label.", hint="Write --label k=v.")
+    return key, value

@@ -1,0 +1,50 @@
+"""When the next heartbeat is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gaia.planning.backoff import full_jitter, jittered
+
+LONGEST_BACKOFF = 300.0
+"""Seconds. A server that is gone for days is asked at least this often."""
+
+
+class Schedule:
+    """Turns answers and failures into the time of the next heartbeat.
+
+    Args:
+        interval: seconds between heartbeats that the owner asked for.
+        clock: monotonic seconds.
+        chance: random numbers in [0, 1).
+    """
+
+    def __init__(
+        self, interval: float, clock: Callable[[], float], chance: Callable[[], float]
+    ) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._chance = chance
+        self._failures = 0
+        self._due = clock()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the next heartbeat is due; zero or less when it is."""
+        return self._due - self._clock()
+
+    def answered(self, at_least: float) -> None:
+        """The server answered, and asked to leave `at_least` seconds in between."""
+        self._failures = 0
+        self._due = self._clock() + jittered(max(self._interval, at_least), self._chance())
+
+    def failed(self, retry_after: float | None) -> None:
+        """No answer. A server that named a time is not asked before it."""
+        wait = full_jitter(
+            self._failures,
+            self._chance(),
+            base=self._interval,
+            cap=max(LONGEST_BACKOFF, self._interval),
+        )
+        self._failures += 1
+        self._due = self._clock() + max(wait, retry_after or 0.0)
