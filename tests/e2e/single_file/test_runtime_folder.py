@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -55,6 +56,21 @@ def test_what_a_dead_process_left_is_removed(installed: Program) -> None:
     installed.report()
     assert not leftover.exists()
     assert len(installed.runtimes) == 1
+
+
+def test_killed_while_unpacking(installed: Program) -> None:
+    """Fault 1, for the runtime: the next start finishes what a killed one began."""
+    killed = subprocess.run(
+        ["prlimit", "--fsize=3000000", "--core=0", installed.path, "report"],
+        env=installed.env,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGXFSZ
+    (half,) = installed.runtimes
+    assert ".tmp-" in half.name
+    installed.report()
+    (runtime,) = installed.runtimes
+    assert ".tmp-" not in runtime.name
 
 
 def test_many_first_starts_at_once(installed: Program) -> None:

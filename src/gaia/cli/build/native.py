@@ -29,8 +29,9 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
         ],
         folder=folder,
         env={
-            **os.environ,
+            # Setting this one keeps the compiled C library for the next build: 15 s less.
             "ZIG_GLOBAL_CACHE_DIR": str(folder / "cache"),
+            **os.environ,
             "ZIG_LOCAL_CACHE_DIR": str(folder / "cache"),
         },
     )
