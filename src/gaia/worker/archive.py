@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from gaia.errors import InstallError
 from gaia.planning.bundle import File, Names, unsafe
-from gaia.worker.durable import sync_folder
+from gaia.worker.durable import fsync_folder
 
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
@@ -92,7 +92,7 @@ def extract(archive: BinaryIO, contents: Contents, place: Path, limits: Limits) 
     for path, executable, content in _files(archive, limits, Names()):
         files[path] = File(_write(place / path, content, executable=executable), executable)
     for folder in folders:
-        sync_folder(folder)
+        fsync_folder(folder)
     return files
 
 

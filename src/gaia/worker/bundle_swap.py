@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from gaia.planning.bundle import DISPLACED, File, Manifest, is_unmodified, is_wanted
-from gaia.worker.durable import sync_folder
+from gaia.worker.durable import fsync_folder
 
 EXPERIMENTS_FOLDER = "experiments"
 """The folder in a bundle that goes to `--experiments-dir`; all else goes beside that."""
@@ -155,7 +155,7 @@ class BundleSwap:
         paths = [*self._touched(), *self._old_folders]
         for folder in {self._places.of(path).parent for path in paths}:
             if folder.is_dir():
-                sync_folder(folder)
+                fsync_folder(folder)
 
 
 def look(path: Path) -> File | None:

@@ -21,8 +21,8 @@ from gaia.errors import InstallError, TrustError
 from gaia.planning.bundle import Manifest, unsafe
 from gaia.worker.archive import Limits, check, extract
 from gaia.worker.bundle_swap import EXPERIMENTS_FOLDER, BundleSwap, Places
-from gaia.worker.durable import sync_folder, write_durably
-from gaia.worker.folder_lock import locked
+from gaia.worker.durable import fsync_folder, write_atomic
+from gaia.worker.lock import locked
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -95,7 +95,7 @@ class Experiments:
                 try:
                     self._extract(archive, sha256, partial)
                     partial.rename(self._private / sha256)
-                    sync_folder(self._private)
+                    fsync_folder(self._private)
                 finally:
                     shutil.rmtree(partial, ignore_errors=True)
 
@@ -180,7 +180,7 @@ class Experiments:
             partial.mkdir(mode=0o700)
             files = extract(file, contents, partial / "tree", self._limits)
         manifest = Manifest(sha256, files, contents.folders)
-        write_durably(partial / "manifest.json", msgspec.json.encode(manifest))
+        write_atomic(partial / "manifest.json", msgspec.json.encode(manifest))
 
     def _check_place(self, path: str) -> None:
         top = path.partition("/")[0]
@@ -232,7 +232,7 @@ class Experiments:
         return self._state
 
     def _save(self, state: _State) -> _State:
-        write_durably(self._private / "state.json", msgspec.json.encode(state))
+        write_atomic(self._private / "state.json", msgspec.json.encode(state))
         return state
 
     @contextmanager

@@ -56,7 +56,7 @@ class Workload:
         chance: random numbers in [0, 1).
     """
 
-    def __init__(  # noqa: PLR0913 - what it is given by the machine's owner, and three seams
+    def __init__(
         self,
         command: Sequence[str],
         folder: Path,

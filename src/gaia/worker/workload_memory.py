@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from gaia.protocol.worker import Outcome
-from gaia.worker.durable import write_durably
+from gaia.worker.durable import write_atomic
 from gaia.worker.process_tree import Leader
 
 MAX_OUTCOMES = 50
@@ -79,6 +79,6 @@ class WorkloadMemory:
     def _write(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(self._path, msgspec.json.encode(self._content))
+            write_atomic(self._path, msgspec.json.encode(self._content))
         except OSError as error:
             log.warning("record of the workload cannot be written", reason=str(error))
