@@ -99,6 +99,8 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
         if options.sync_experiments
         else None
     )
+    if sync is not None:
+        sync.recover()
     introduction = Register(
         name=options.name,
         version=build.version,

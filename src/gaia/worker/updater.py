@@ -111,7 +111,7 @@ class Updater:
             self._schedule.failed(error.retry_after if isinstance(error, TransportError) else None)
             log.warning("heartbeat not answered", code=error.code, reason=str(error))
             if self._sync is not None:
-                self._sync.unreachable()
+                self._sync.work_with_what_is_there()
             return
         self._schedule.answered(answer.interval)
         if heartbeat.workload is not None:
@@ -175,7 +175,7 @@ class Updater:
             # One drain is better than two: the new version brings the bundle up to date before it
             # starts the workload. Until then the old one works with what is in place.
             if self._sync is not None:
-                self._sync.settled = True
+                self._sync.work_with_what_is_there()
             return
         if self._sync is not None:
             self._sync.follow(answer.experiments, self._metadata)
