@@ -95,7 +95,14 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
     metadata = Metadata(trust, options.channel, background, time.monotonic)
     folder = options.experiments_dir.absolute()
     sync = (
-        ExperimentsSync(Experiments(folder), transport, background, time.monotonic, random.random)
+        ExperimentsSync(
+            Experiments(folder, protected=(site.installation.path, state)),
+            state / "experiments.tar.gz",
+            transport,
+            background,
+            time.monotonic,
+            random.random,
+        )
         if options.sync_experiments
         else None
     )
