@@ -96,8 +96,7 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
     folder = options.experiments_dir.absolute()
     sync = (
         ExperimentsSync(
-            Experiments(folder, protected=(site.installation.path, state)),
-            state / "experiments.tar.gz",
+            Experiments(folder, cache=state, protected=(site.installation.path, state)),
             transport,
             background,
             time.monotonic,
