@@ -28,12 +28,11 @@ def main(context: click.Context) -> None:
         settings.token = settings.token or os.environ.get("GAIA_TOKEN")
 
 
-@click.group("worker")
+@main.group("worker")
 def worker() -> None:
-    """Build workers."""
+    """The worker's executable."""
 
 
 worker.add_command(worker_build)
-
-for command in (release, fleet, channel, token, trust, worker, demo):
+for command in (release, fleet, channel, token, trust, demo):
     main.add_command(command)
