@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.machine import Machine
 
 SWEEP = Path(__file__).parents[1] / "support" / "swap_sweep.py"

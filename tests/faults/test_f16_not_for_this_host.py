@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from support.machine import Machine
 
 ELF = Path("/proc/self/exe").read_bytes()

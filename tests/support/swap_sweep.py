@@ -10,9 +10,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from unittest import mock
-
-import msgspec
 
 from gaia.model.worker import WorkerState
 from gaia.planning.probation import Evidence
