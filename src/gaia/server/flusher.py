@@ -87,5 +87,8 @@ class Flusher:
         if self._failures == 0:
             return self._interval
         return full_jitter(
-            self._failures - 1, random.random(), base=self._interval, cap=_LONGEST_WAIT  # noqa: S311
+            self._failures - 1,
+            random.random(),
+            base=self._interval,
+            cap=_LONGEST_WAIT,  # noqa: S311
         )
