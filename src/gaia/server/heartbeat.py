@@ -40,9 +40,7 @@ class HeartbeatService:
         interval: seconds that a worker waits for its next heartbeat.
     """
 
-    def __init__(
-        self, fleet: Fleet, catalogue: Callable[[], Catalogue], interval: float
-    ) -> None:
+    def __init__(self, fleet: Fleet, catalogue: Callable[[], Catalogue], interval: float) -> None:
         self._fleet = fleet
         self._catalogue = catalogue
         self._interval = interval
