@@ -67,14 +67,13 @@ class Flusher:
         changed = self._fleet.take_dirty()
         try:
             await asyncio.to_thread(self._save, changed)
-        except GaiaError as error:
+        except Exception as error:
             self._fleet.mark_dirty(changed)
             self._failures += 1
-            log.warning("fleet not stored", code=error.code, reason=str(error), kept=len(changed))
+            log.warning("fleet not stored", reason=str(error), kept=len(changed))
+            if not isinstance(error, GaiaError):
+                log.exception("fleet not stored: a fault of ours")
             return False
-        except BaseException:
-            self._fleet.mark_dirty(changed)
-            raise
         self._failures = 0
         return True
 
@@ -88,7 +87,7 @@ class Flusher:
             return self._interval
         return full_jitter(
             self._failures - 1,
-            random.random(),
+            random.random(),  # noqa: S311
             base=self._interval,
-            cap=_LONGEST_WAIT,  # noqa: S311
+            cap=_LONGEST_WAIT,
         )

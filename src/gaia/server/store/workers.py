@@ -17,12 +17,14 @@ log = structlog.get_logger(__name__)
 
 _COLUMNS = tuple(column.name for column in workers.columns)
 
-# json_each with one parameter: no statement is too long, and SQLAlchemy compiles nothing.
+_VALUES = tuple(f"json_extract(value, '$[{place}]')" for place in range(len(_COLUMNS)))
+_CHANGES = tuple(f"{name} = excluded.{name}" for name in _COLUMNS if name != "id")
+
+# One parameter holds the whole batch: the statement is short, and SQLAlchemy compiles nothing.
 _SAVE = text(
     f"INSERT INTO workers ({', '.join(_COLUMNS)}) "  # noqa: S608
-    f"SELECT {', '.join(f'json_extract(value, {chr(39)}$[{i}]{chr(39)})' for i in range(len(_COLUMNS)))} "
-    "FROM json_each(:rows) WHERE true ON CONFLICT (id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "id")
+    f"SELECT {', '.join(_VALUES)} FROM json_each(:rows) WHERE true "
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(_CHANGES)}"
 )
 
 
