@@ -13,7 +13,7 @@ from support.server import ServerProcess
 
 @pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
-    """Servers that are not started yet, on data folders of their own: `make_server("--opt", "x")`."""
+    """Make servers on data folders of their own, not started yet: `make_server("--opt", "x")`."""
     made: list[ServerProcess] = []
 
     def make(*options: str, data_dir: Path | None = None) -> ServerProcess:

@@ -89,7 +89,11 @@ def make_app(
         paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     app = Starlette(
         routes=[*(guard.route(path, methods) for path, methods in paths.items()), *pages],
-        exception_handlers={HTTPException: _routing_error, Exception: _fault},
+        exception_handlers={
+            HTTPException: _routing_error,
+            GaiaError: _refused,
+            Exception: _fault,
+        },
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -124,6 +128,13 @@ async def _routing_error(request: Request, error: Exception) -> Response:
     return refusal(
         NotFound("not-found", "There is nothing here.", hint="GET /openapi.json lists what is.")
     )
+
+
+async def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """A refusal by a response, before it began: a file turns out to be missing."""
+    if not isinstance(error, GaiaError):
+        raise error
+    return refusal(error)
 
 
 async def _fault(request: Request, error: Exception) -> Response:  # noqa: ARG001

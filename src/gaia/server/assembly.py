@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gaia.server.api.fleet import FleetView
 from gaia.server.api.operations import Operations, Tuf
@@ -26,7 +25,7 @@ from gaia.server.flusher import Flusher
 from gaia.server.heartbeat import HeartbeatService
 from gaia.server.housekeeping import Housekeeping
 from gaia.server.journal import Journal
-from gaia.server.limits import bounded
+from gaia.server.limits import BoundedProtocol
 from gaia.server.metrics import Metrics
 from gaia.server.openapi import describe
 from gaia.server.publishing import Publisher
@@ -49,7 +48,7 @@ class Assembly:
     """
 
     app: Starlette
-    protocol: type[HttpToolsProtocol]
+    protocol: type[asyncio.Protocol]
     endpoints: list[Endpoint]
     fingerprint: str
     database: Database
@@ -85,7 +84,7 @@ def assemble(settings: Settings) -> Assembly:
         *Uploads(publisher, blobs, metrics, settings.max_upload_size).endpoints(),
         *Releases(publisher, blobs, metrics).endpoints(),
         *Tuf(repository).endpoints(),
-        *Workers(fleet, publisher.catalogue).endpoints(),
+        *Workers(fleet, publisher.catalogue, heartbeats).endpoints(),
         *view.endpoints(),
         *Administration(tokens, journal).endpoints(),
         *operations.endpoints(),
@@ -104,7 +103,7 @@ def assemble(settings: Settings) -> Assembly:
     guard = Guard(authenticator, sessions, metrics)
     return Assembly(
         app=make_app(endpoints, dashboard.routes(), guard, lifespan),
-        protocol=bounded(protocol_class(heartbeats, authenticator)),
+        protocol=type("Protocol", (BoundedProtocol, protocol_class(heartbeats, authenticator)), {}),
         endpoints=endpoints,
         fingerprint=repository.fingerprint,
         database=database,

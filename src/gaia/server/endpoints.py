@@ -111,6 +111,20 @@ def read_query(raw: bytes, allowed: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+async def read_body(request: Request, *, limit: int) -> bytearray:
+    """The body, which may hold `limit` bytes.
+
+    Raises:
+        InvalidInput: `body-too-large`.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise InvalidInput("body-too-large", f"The body may hold {limit} bytes at most.")
+    return body
+
+
 async def read_json(request: Request, kind: type[T], *, limit: int) -> T:
     """The body as a `kind`.
 
@@ -120,13 +134,9 @@ async def read_json(request: Request, kind: type[T], *, limit: int) -> T:
     Raises:
         InvalidInput: `body-too-large` or `invalid-json`.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise InvalidInput("body-too-large", f"The body may hold {limit} bytes at most.")
+    body = await read_body(request, limit=limit)
     try:
-        return msgspec.json.decode(bytes(body), type=kind)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(
             "invalid-json", f"The body is not what is expected here: {error}."

@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
 from gaia.errors import GaiaError, InvalidInput
-from gaia.server import problems
+from gaia.server.wire import GaiaProtocol
 
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers. Ours have less than 1 KiB."""
 
 
-def bounded(protocol: type[HttpToolsProtocol]) -> type[HttpToolsProtocol]:
-    """`protocol`, which answers oversize heads and malformed requests by problem documents."""
+class BoundedProtocol(GaiaProtocol):
+    """Refuses oversize heads, which the parser alone would gather without end, and malformed ones.
 
-    class Bounded(protocol):  # type: ignore[misc, valid-type]
-        """Counts bytes that are not body, which the parser alone would gather without end."""
+    `_pending` counts bytes that are not body: of a head, of trailers, between chunks.
+    """
 
-        _pending = 0
+    _pending = 0
 
-        def data_received(self, data: bytes) -> None:
-            self._pending += len(data)
-            super().data_received(data)
-            if self._pending > MAX_HEAD and not self.transport.is_closing():
-                self._refuse(_too_large())
+    def data_received(self, data: bytes) -> None:
+        """The transport's callback."""
+        self._pending += len(data)
+        super().data_received(data)
+        if self._pending > MAX_HEAD and not self._closing:
+            self._give_up(_too_large())
 
-        def on_headers_complete(self) -> None:
-            if self._pending > MAX_HEAD:
-                head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-                if head > MAX_HEAD:
-                    self._refuse(_too_large())
-                    raise ValueError("head too large")
-            super().on_headers_complete()
+    def on_headers_complete(self) -> None:
+        """The parser's callback."""
+        if self._pending > MAX_HEAD and not self._closing:
+            head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if head > MAX_HEAD:
+                self._give_up(_too_large())
+        super().on_headers_complete()
 
-        def on_body(self, body: bytes) -> None:
-            self._pending = 0
-            super().on_body(body)
+    def on_body(self, body: bytes) -> None:
+        """The parser's callback."""
+        self._pending = 0
+        super().on_body(body)
 
-        def on_message_complete(self) -> None:
-            self._pending = 0
-            super().on_message_complete()
+    def on_message_complete(self) -> None:
+        """The parser's callback."""
+        self._pending = 0
+        super().on_message_complete()
 
-        def send_400_response(self, msg: str) -> None:
-            if not self.transport.is_closing():
-                self._refuse(
-                    InvalidInput("malformed-request", "This is not a valid HTTP request.", hint=msg)
-                )
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn answers to a request that the parser does not take."""
+        if not self._closing:
+            self._give_up(InvalidInput("malformed-request", "This is not valid HTTP.", hint=msg))
 
-        def _refuse(self, error: GaiaError) -> None:
-            status, body = problems.document(error)
-            head = {
-                **problems.headers(error),
-                "content-length": str(len(body)),
-                "connection": "close",
-            }
-            lines = [f"{name}: {value}\r\n".encode() for name, value in head.items()]
-            self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+    def _give_up(self, error: GaiaError) -> None:
+        cycle = self.cycle
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            # In the middle of another answer there is no place for this one.
+            self._closing = True
             self.transport.close()
-
-    return Bounded
+        else:
+            self._refuse(error)
 
 
 def _too_large() -> GaiaError:

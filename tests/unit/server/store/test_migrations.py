@@ -82,7 +82,7 @@ def test_a_failed_write_leaves_nothing(database: Database) -> None:
             connection.execute(text("INSERT INTO releases VALUES ('v1.0.0', 'stable', '', '')"))
             raise ValueError
 
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         write_and_fail()
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM releases")).scalar_one() == 0
