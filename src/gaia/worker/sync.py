@@ -7,27 +7,32 @@ from pathlib import Path
 
 import structlog
 
-from gaia.errors import GaiaError, InvalidInput, TrustError
+from gaia.errors import GaiaError, TrustError
 from gaia.model.artifact import EXPERIMENTS
-from gaia.model.channel import Pointer
 from gaia.model.tag import Tag
 from gaia.planning.backoff import full_jitter
 from gaia.protocol.worker import Experiments as Offer
-from gaia.trust.client import TrustClient
 from gaia.worker.background import Background
 from gaia.worker.download import download
+from gaia.worker.durable import unlink_quietly
 from gaia.worker.experiments import Experiments
+from gaia.worker.metadata import Metadata
 from gaia.worker.transport import Transport
 
 log = structlog.get_logger()
 
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 300.0
-"""Seconds between tries of a bundle that could not be fetched or unpacked."""
+"""Seconds between tries of a bundle that could not be fetched, unpacked or put in place."""
+
+_ALARMING = frozenset({"unsafe-bundle", "damaged-bundle"})
 
 
 class ExperimentsSync:
     """Fetches, verifies and stages the bundle that the signed pointer names.
+
+    Args:
+        archive: where the download is kept until it is unpacked.
 
     Attributes:
         settled: nothing stands between the workload and its start: the current bundle is in place,
@@ -38,23 +43,23 @@ class ExperimentsSync:
     def __init__(
         self,
         experiments: Experiments,
-        trust: TrustClient,
+        archive: Path,
         transport: Transport,
         background: Background,
         clock: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
         self._experiments = experiments
-        self._trust = trust
+        self._archive = archive
         self._transport = transport
         self._background = background
         self._clock = clock
         self._chance = chance
+        self._staged: str | None = None
         self._tried: str | None = None
         self._failures = 0
         self._retry_at = 0.0
         self.settled = False
-        self.staged = False
         self.alarm = ""
 
     @property
@@ -62,7 +67,19 @@ class ExperimentsSync:
         """SHA-256 of the bundle in place."""
         return self._experiments.digest
 
-    def follow(self, offer: Offer | None, pointer: Pointer | None) -> None:
+    @property
+    def staged(self) -> bool:
+        """A bundle is ready to be put in place."""
+        return self._staged is not None
+
+    def recover(self) -> None:
+        """Finish what an earlier process began to put in place. Call it before anything else."""
+        try:
+            self._experiments.recover()
+        except GaiaError as error:
+            log.error("experiments not recovered", code=error.code, reason=str(error))
+
+    def follow(self, offer: Offer | None, metadata: Metadata) -> None:
         """Start fetching what the server offers, when it is new and signed."""
         if offer is None or offer.sha256 == self.digest:
             self.settled = True
@@ -71,47 +88,51 @@ class ExperimentsSync:
             return
         if offer.sha256 != self._tried:
             self._tried, self._failures, self._retry_at = offer.sha256, 0, 0.0
-        if self._clock() < self._retry_at:
-            return
-        self._background.start(lambda: self._stage(offer, pointer), self._done, self._failed)
+        if self._clock() >= self._retry_at:
+            self._background.start(lambda: self._stage(offer, metadata), self._done, self._failed)
 
     def swap(self) -> None:
         """Put the staged bundle in place. Call it while the workload is stopped."""
-        self.staged, self.settled = False, True
+        staged, self._staged = self._staged, None
+        if staged is None:
+            return
         try:
-            self._experiments.swap()
+            self._experiments.swap(staged)
         except GaiaError as error:
             self._failed(error)
         else:
-            log.info("experiments in place", sha256=self.digest)
+            self.settled = True
 
-    def give_up_for_now(self) -> None:
-        """The server cannot be reached: work with the bundle that is in place, if one is."""
+    def work_with_what_is_there(self) -> None:
+        """Nothing newer is to be had for now."""
         if self.digest is not None:
             self.settled = True
 
-    def _stage(self, offer: Offer, pointer: Pointer | None) -> None:
+    def _stage(self, offer: Offer, metadata: Metadata) -> str:
         tag = Tag.parse(offer.tag)
+        pointer = metadata.pointer()
         signed = {} if pointer is None else pointer.tags.get(tag, {})
         if signed.get(EXPERIMENTS) != offer.sha256:
             raise TrustError(
                 "target-not-signed",
                 f"The server offers experiments of {tag} that the channel's role has not signed.",
             )
-        artifact = self._trust.target(tag, EXPERIMENTS)
-        archive: Path = self._experiments.archive
-        download(self._transport, f"/releases/{tag}/{EXPERIMENTS}", archive, artifact)
-        self._experiments.stage(archive, artifact.sha256)
+        artifact = metadata.target(tag, EXPERIMENTS)
+        download(self._transport, f"/releases/{tag}/{EXPERIMENTS}", self._archive, artifact)
+        self._experiments.stage(self._archive, artifact.sha256)
+        unlink_quietly(self._archive)
+        return artifact.sha256
 
-    def _done(self, _: None) -> None:
-        self.staged = True
+    def _done(self, sha256: str) -> None:
+        self._staged = sha256
         self.alarm = ""
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, GaiaError):
             raise error
-        self.settled = True
-        if isinstance(error, TrustError | InvalidInput):
+        # A bundle that is half in place must not be worked with; `recover` is tried again first.
+        self.settled = error.code != "experiments-inconsistent"
+        if isinstance(error, TrustError) or error.code in _ALARMING:
             self.alarm = str(error)
         wait = full_jitter(self._failures, self._chance(), base=FIRST_RETRY, cap=LONGEST_RETRY)
         self._failures += 1
