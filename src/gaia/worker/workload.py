@@ -205,6 +205,7 @@ class Workload:
         self._launches += 1
         self._started, self._started_at = self._clock(), self._wall()
         try:
+            self._busy.parent.mkdir(parents=True, exist_ok=True)
             self._busy.unlink(missing_ok=True)
             self._folder.mkdir(parents=True, exist_ok=True)
             self._process = subprocess.Popen(  # noqa: S603 - the owner's own command
