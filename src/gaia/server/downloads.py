@@ -226,9 +226,7 @@ def _content_type(filename: str) -> str:
     return "application/gzip" if filename == EXPERIMENTS else "application/octet-stream"
 
 
-def _problem(
-    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
-) -> Plan:
+def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Plan:
     title = {412: "Precondition Failed", 416: "Range Not Satisfiable"}[status]
     problem = Problem(f"/problems/{code}", title, status, detail, code)
     fixed = {"content-type": CONTENT_TYPE, "cache-control": "no-store"}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import structlog
+from starlette.types import Receive, Scope, Send
 
 from gaia.errors import GaiaError, InvalidInput, Refused
 from gaia.protocol.worker import MAX_BODY
@@ -13,14 +13,10 @@ from gaia.server import problems
 from gaia.server.auth import Authenticator, Role
 from gaia.server.heartbeat import HeartbeatService
 
-if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope
-
 log = structlog.get_logger(__name__)
 
 PATH = "/api/workers/heartbeat/"
 ROLES = frozenset({Role.WORKER, Role.ADMIN})
-
 
 
 class Exchange:
@@ -71,9 +67,7 @@ class Exchange:
             return self._service.legacy(worker_id)
         return self._service.answer(worker_id, body)
 
-    async def __call__(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer over ASGI."""
         client = scope["client"]
         method, headers = scope["method"], scope["headers"]
@@ -112,7 +106,7 @@ def too_large() -> InvalidInput:
     )
 
 
-async def _read(receive: ASGIReceiveCallable) -> bytearray:
+async def _read(receive: Receive) -> bytearray:
     body, more = bytearray(), True
     while more:
         message = await receive()

@@ -91,9 +91,7 @@ class Transfer:
 
     def _push(self) -> None:
         try:
-            sent = os.sendfile(
-                self._socket, self._source, self._offset, min(self._left, CHUNK)
-            )
+            sent = os.sendfile(self._socket, self._source, self._offset, min(self._left, CHUNK))
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gaia.protocol.worker import MAX_BODY
@@ -22,13 +23,11 @@ from gaia.server.auth import Authenticator
 from gaia.server.exchange import PATH, Exchange, refusal, too_large
 from gaia.server.heartbeat import HeartbeatService
 
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
-
 LINGER = 2.0
 """Seconds that the rest of a refused request is read away, so that the client sees the answer."""
 
 _PREFIX = PATH.encode()
+_ANSWER = b"HTTP/1.1 200 OK\r\n%b%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -52,7 +51,7 @@ class GaiaProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
-        self._application: ASGI3Application = self.app
+        self._application: ASGIApp = self.app
         self._inline = False
         self._closing = False
         self._method = ""
@@ -89,11 +88,12 @@ class GaiaProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The parser's callback."""
+        self._closing = self._closing or self.transport.is_closing()
         if self._closing:
             return
         if not self.url.startswith(_PREFIX) or self.parser.should_upgrade():
             self._hand_over(self._application)
-        elif self.cycle is not None and not self.cycle.response_complete:
+        elif self._busy():
             # Answers keep the order of their requests; uvicorn has the queue for that.
             self._hand_over(self.exchange)
         else:
@@ -131,7 +131,7 @@ class GaiaProtocol(HttpToolsProtocol):
             self._write_refusal(error, keep_alive=keep_alive)
         else:
             self.transport.write(
-                b"HTTP/1.1 200 OK\r\n%b%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+                _ANSWER
                 % (
                     self.common.encoded(self.server_state.default_headers),
                     b"" if keep_alive else b"connection: close\r\n",
@@ -193,11 +193,15 @@ class GaiaProtocol(HttpToolsProtocol):
             )
         )
 
+    def _busy(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
     def _keeps_alive(self) -> bool:
         return self.parser.get_http_version() != "1.0" and bool(self.parser.should_keep_alive())
 
-    def _hand_over(self, application: ASGI3Application) -> None:
-        """Let uvicorn treat the request, from a head that was kept until it was known whose it is."""
+    def _hand_over(self, application: ASGIApp) -> None:
+        """Let uvicorn treat the request; its head was kept until it was known whose it is."""
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
@@ -206,7 +210,7 @@ class GaiaProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if sendfile.AVAILABLE and self.scheme == "http":
             send = partial(self._send_file, self.cycle)
-            self.scope["extensions"] = {sendfile.EXTENSION: send}  # type: ignore[typeddict-item]
+            self.scope["extensions"] = {sendfile.EXTENSION: send}  # type: ignore[dict-item]
 
     async def _send_file(
         self, cycle: RequestResponseCycle, descriptor: int, offset: int, count: int
