@@ -76,13 +76,13 @@ def download(
         Refused: `cancelled`, or the token is not accepted.
     """
     transfer = _Transfer(transport, path, artifact, progress, cancelled, patience)
-    with _disk(destination), _staged(destination) as file:
-        try:
+    try:
+        with _disk(destination), _staged(destination) as file:
             transfer.complete(file)
-        except TrustError:
-            destination.unlink()
-            raise
-        os.fsync(file.fileno())
+            os.fsync(file.fileno())
+    except TrustError:
+        destination.unlink(missing_ok=True)
+        raise
 
 
 class _Transfer:

@@ -1,12 +1,10 @@
-"""Locks between processes, which the system frees when their holder ends, however that happens."""
+"""A lock that ends with the process that holds it, however that ends."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 _POLL = 0.05
@@ -49,18 +47,3 @@ class FileLock:
         if self._held is not None:
             os.close(self._held)
             self._held = None
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that the file at `path` stands for; waits for it.
-
-    Raises:
-        OSError: the file cannot be made.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -95,10 +95,18 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
     metadata = Metadata(trust, options.channel, background, time.monotonic)
     folder = options.experiments_dir.absolute()
     sync = (
-        ExperimentsSync(Experiments(folder), transport, background, time.monotonic, random.random)
+        ExperimentsSync(
+            Experiments(folder, cache=state, protected=(site.installation.path, state)),
+            transport,
+            background,
+            time.monotonic,
+            random.random,
+        )
         if options.sync_experiments
         else None
     )
+    if sync is not None:
+        sync.recover()
     introduction = Register(
         name=options.name,
         version=build.version,

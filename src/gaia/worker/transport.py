@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,8 +11,8 @@ from typing import Self
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from gaia.errors import GaiaError, InvalidInput, NotFound, TransportError
-from gaia.protocol import failure
+from gaia.errors import GaiaError, NotFound, TransportError
+from gaia.protocol import bearer, failure
 from gaia.protocol.address import Address, Origin, redirected
 from gaia.protocol.pools import Incoming, Pools
 
@@ -28,7 +27,6 @@ _MAX_PROBLEM = 64 * 1024
 _CHUNK = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD = frozenset({307, 308})
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class Answer:
@@ -109,14 +107,8 @@ class Transport:
     def __init__(
         self, base_url: str, token: str, user_agent: str, *, deadline: float = DEADLINE
     ) -> None:
-        if not _TOKEN.fullmatch(token):
-            raise InvalidInput(
-                "invalid-token",
-                "The access token has characters that no token has.",
-                hint="Look for spaces or line breaks that came along when it was copied.",
-            )
         self._address = Address.parse(base_url)
-        self._authorization = f"Bearer {token}"
+        self._authorization = bearer.authorization(token)
         self._user_agent = user_agent
         self._deadline = deadline
         self._pools = Pools()

@@ -4,9 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -14,6 +13,7 @@ from gaia.planning.workload import WorkloadState
 from gaia.protocol.worker import Outcome
 from gaia.worker.workload import Workload
 from gaia.worker.workload_memory import MAX_OUTCOMES
+from support.workload_bench import Bench
 
 WAIT = "import signal; signal.pause()"
 READY_THEN_WAIT = "print('ready', flush=True); " + WAIT
@@ -23,15 +23,11 @@ STUBBORN = (
 )
 
 
-class Bench(Protocol):
-    folder: Path
-    now: float
-
-    def workload(self, command: list[str], **options: float) -> Workload: ...
-    def python(self, code: str, **options: float) -> Workload: ...
-    def line(self) -> str: ...
-    def until(self, workload: Workload, condition: Callable[[], bool]) -> None: ...
-    def wait_for_any(self, pids: list[int]) -> None: ...
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.close()
 
 
 def outcomes(workload: Workload) -> list[Outcome]:

@@ -3,10 +3,8 @@
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import pytest
 
 from gaia.worker.workload import Workload
 
@@ -74,10 +72,3 @@ class Bench:
             self.until(workload, lambda w=workload: w.stopped)  # type: ignore[misc]
         os.close(self._write)
         self._lines.close()
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
