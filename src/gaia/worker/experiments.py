@@ -266,6 +266,7 @@ class Experiments:
         return self._state
 
     def _save(self, state: _State) -> None:
+        self._read_at = None
         write_atomic(self._private / "state.json", msgspec.json.encode(state))
 
     @contextmanager
