@@ -132,7 +132,7 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
             options.command,
             folder.parent,
             state_dir=state,
-            environment=environment,
+            environment={k: v for k, v in environment.items() if k != "GAIA_TOKEN"},
             stdio=(console.stdout, console.stderr),
             grace=options.drain_grace,
             drain_timeout=options.drain_timeout,
