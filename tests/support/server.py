@@ -57,6 +57,7 @@ class ServerProcess:
     log_file: Path
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = (str(PROGRAM),)
     token: str = TOKEN
     url: str = ""
     process: subprocess.Popen[bytes] | None = None
@@ -78,7 +79,7 @@ class ServerProcess:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(PROGRAM, "--port", str(port), "--data-dir", self.data_dir),
+                    *(*self.program, "--port", str(port), "--data-dir", self.data_dir),
                     *("--heartbeat-interval", "0.3"),
                     *self.options,
                 ],

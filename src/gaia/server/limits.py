@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 from gaia.errors import GaiaError, InvalidInput
 from gaia.server.wire import GaiaProtocol
 
@@ -48,7 +50,7 @@ class BoundedProtocol(GaiaProtocol):
             self._give_up(InvalidInput("malformed-request", "This is not valid HTTP.", hint=msg))
 
     def _give_up(self, error: GaiaError) -> None:
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = getattr(self, "cycle", None)
         if cycle is not None and cycle.response_started and not cycle.response_complete:
             # In the middle of another answer there is no place for this one.
             self._closing = True

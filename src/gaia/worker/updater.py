@@ -138,6 +138,7 @@ class Updater:
             bundle=None if sync is None else sync.digest,
             workload=self._workload.report(),
             failure=update.failure,
+            interval=self._schedule.interval,
             alarm=" ".join(filter(None, alarms)),
             externally_managed=update.obstacle if self._own.auto_update else "",
         )
