@@ -6,7 +6,7 @@ GAIA 0.4 workers send a subset of `Register` and use `GET` for the heartbeat; th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,6 +15,9 @@ MAX_BODY = 256 * 1024
 
 LOG_TAIL = 16 * 1024
 """Bytes. The most of a failed release's log that a worker reports."""
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+"""An integer that every JSON reader and every database holds exactly."""
 
 
 class Register(msgspec.Struct, omit_defaults=True):
@@ -53,7 +56,7 @@ class Outcome(msgspec.Struct):
         ended_by: `itself`, or `drain` when the worker stopped it.
     """
 
-    exit_code: int
+    exit_code: Whole
     started_at: float
     seconds: float
     ended_by: str
@@ -63,8 +66,8 @@ class Workload(msgspec.Struct, omit_defaults=True):
     """The supervised workload: its state and the runs that ended since the last heartbeat."""
 
     state: str
-    pid: int | None = None
-    restarts: int = 0
+    pid: Whole | None = None
+    restarts: Whole = 0
     outcomes: list[Outcome] = []
 
 
@@ -106,7 +109,7 @@ class Heartbeat(msgspec.Struct, omit_defaults=True):
     state: str = "idle"
     reason: str = ""
     progress: float | None = None
-    pid: int | None = None
+    pid: Whole | None = None
     bundle: str | None = None
     workload: Workload | None = None
     failure: Failure | None = None
