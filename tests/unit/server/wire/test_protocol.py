@@ -208,7 +208,7 @@ def test_a_connection_for_one_heartbeat(
     served: Served, client: Client, variant: dict[str, str]
 ) -> None:
     headers = [variant["header"]] if "header" in variant else []
-    client.send(served.heartbeat(None or b"{}", *headers, version=variant.get("version", "1.1")))
+    client.send(served.heartbeat(b"{}", *headers, version=variant.get("version", "1.1")))
     response, _ = client.answer()
     assert response.getheader("connection") == "close"
     assert client.ended()
