@@ -84,7 +84,7 @@ Make one and keep it where only you can read it:
     help="Seconds between two heartbeats of a worker.",
 )
 @click.option("--log-format", default="text", type=click.Choice(["text", "json"]))
-def main(  # noqa: PLR0913 - one argument for each option
+def main(
     *,
     host: str,
     port: int,
