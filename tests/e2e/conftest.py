@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from gaia.cli.build.builder import Builder
 
+from gaia.cli.build.builder import Builder
 from support.fleet import LINUX, Api, RunningServer, RunningWorker, end_session
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from support.machine import Machine
 
-def test_same_process_becomes_the_new_release(machine) -> None:
+
+def test_same_process_becomes_the_new_release(machine: Machine) -> None:
     old, new = machine.release("v0.4.9"), machine.release("v0.5.0")
     machine.install(old)
     process = machine.start()

@@ -1,5 +1,6 @@
 """Bundles packed for the purpose, and what folders hold."""
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -13,14 +14,14 @@ Entries = Iterable[tuple[tarfile.TarInfo, bytes]]
 
 
 def pack(entries: Entries, tar_format: int = tarfile.PAX_FORMAT) -> bytes:
-    """A tar.gz of any entries, allowed or not."""
+    """A tar.gz of any entries, allowed or not; the same bytes for the same entries."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz", format=tar_format) as tar:
+    with tarfile.open(fileobj=packed, mode="w", format=tar_format) as tar:
         for info, content in entries:
             if info.isreg():
                 info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    return packed.getvalue()
+    return gzip.compress(packed.getvalue(), mtime=0)
 
 
 def pack_files(files: Mapping[str, str], executable: Iterable[str] = ()) -> bytes:

@@ -7,8 +7,10 @@ import os
 import click
 
 import gaia
+from gaia.cli.build.command import worker_build
 from gaia.cli.channel import channel
 from gaia.cli.command import EXIT_CODES, Operator, Settings, common_options
+from gaia.cli.demo.command import demo
 from gaia.cli.fleet import fleet
 from gaia.cli.release import release
 from gaia.cli.token import token
@@ -26,5 +28,11 @@ def main(context: click.Context) -> None:
         settings.token = settings.token or os.environ.get("GAIA_TOKEN")
 
 
-for command in (release, fleet, channel, token, trust):
+@main.group("worker")
+def worker() -> None:
+    """The worker's executable."""
+
+
+worker.add_command(worker_build)
+for command in (release, fleet, channel, token, trust, demo):
     main.add_command(command)

@@ -79,8 +79,8 @@ def assemble(settings: Settings) -> Assembly:
     housekeeping = Housekeeping(database, authenticator, journal, publisher)
     metrics = Metrics(fleet, repository.expiries, _now)
     sessions = Sessions()
-    view = FleetView(fleet, settings.heartbeat_interval)
-    heartbeats = HeartbeatService(fleet, publisher.catalogue, settings.heartbeat_interval)
+    view = FleetView(fleet)
+    heartbeats = HeartbeatService(fleet, publisher.catalogue, settings.min_heartbeat_interval)
 
     operations = Operations(database, metrics, lambda: describe(endpoints))
     endpoints = [

@@ -13,6 +13,9 @@ ROOT = "root"
 TARGETS = "targets"
 SNAPSHOT = "snapshot"
 TIMESTAMP = "timestamp"
+FIRST_ROOT = f"1.{ROOT}.json"
+"""The file whose SHA-256 is the repository's fingerprint."""
+
 GAIA_WORKER = "gaia-worker"
 """The role that signs what a release holds."""
 

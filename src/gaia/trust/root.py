@@ -13,7 +13,7 @@ from gaia.errors import TrustError
 from gaia.trust.document import Document, damaged
 from gaia.trust.keys import ONLINE, ROOT_KEYS, ROOT_THRESHOLD, KeyFolder
 from gaia.trust.metadata_files import MetadataFiles
-from gaia.trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, lifetime
+from gaia.trust.roles import FIRST_ROOT, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, lifetime
 
 
 class RootChain:
@@ -36,7 +36,7 @@ class RootChain:
             first = _first(keys, now)
             folder.write(first.name, first.data)
             return cls(folder, [first])
-        chain = [Document.load(Root, ROOT, f"1.{ROOT}.json", folder)]
+        chain = [Document.load(Root, ROOT, FIRST_ROOT, folder)]
         while folder.read(name := f"{len(chain) + 1}.{ROOT}.json") is not None:
             chain.append(Document.load(Root, ROOT, name, folder))
         for before, root in zip([chain[0], *chain], chain, strict=False):

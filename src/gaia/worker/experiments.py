@@ -122,6 +122,7 @@ class Experiments:
         """
         with self._exclusive():
             self._finish()
+            self._clean()
             state = self._load()
             if state.installed and state.installed.sha256 == self._staged:
                 return
@@ -130,7 +131,7 @@ class Experiments:
                 raise _not_writable(obstacle)
             self._save(_State(installed=state.installed, pending=manifest))
             self._finish()
-            self._remove_generations()
+            self._tidy()
 
     def recover(self) -> None:
         """Finish a swap that was cut short. Call it before the workload is started.
@@ -143,30 +144,43 @@ class Experiments:
         if self._private.is_dir():
             with self._exclusive():
                 self._finish()
-                self._remove_generations()
+                self._tidy()
 
     def _finish(self) -> None:
         state = self._load()
         if state.pending is not None:
-            state = self._forward(state, state.pending)
+            self._forward(state, state.pending)
+
+    def _clean(self) -> None:
+        state = self._load()
         if state.retired is not None and state.installed is not None:
             self._swap_of(state.retired, state.installed).clean()
             self._save(_State(installed=state.installed))
 
-    def _forward(self, state: _State, pending: Manifest) -> _State:
+    def _tidy(self) -> None:
+        """Remove what is not needed any more; what resists can stay until the next swap."""
+        try:
+            self._clean()
+        except OSError as error:
+            log.warning("files of the former bundle are left over", reason=str(error))
+        for entry in self._private.iterdir():
+            if entry.is_dir() and entry.name != "partial":
+                shutil.rmtree(entry, ignore_errors=True)
+
+    def _forward(self, state: _State, pending: Manifest) -> None:
         if not self._generation(pending.sha256).is_dir():
             log.warning("staged bundle has vanished", sha256=pending.sha256)
-            return self._save(_State(installed=state.installed))
+            self._save(_State(installed=state.installed))
+            return
         swap = self._swap_of(state.installed, pending)
         retired = state.installed or Manifest("", {}, [])
         try:
             swap.forward()
-            done = self._save(_State(installed=pending, retired=retired))
+            self._save(_State(installed=pending, retired=retired))
         except OSError:
             self._back(state, swap)
             raise
         log.info("experiments are in place", sha256=pending.sha256, files=len(pending.files))
-        return done
 
     def _back(self, state: _State, swap: BundleSwap) -> None:
         try:
@@ -235,11 +249,6 @@ class Experiments:
                 hint="It is fetched again with one of the next heartbeats.",
             ) from None
 
-    def _remove_generations(self) -> None:
-        for entry in self._private.iterdir():
-            if entry.is_dir() and entry.name != "partial":
-                shutil.rmtree(entry, ignore_errors=True)
-
     def _load(self) -> _State:
         """The state; read anew only when another worker may have changed it."""
         path = self._private / "state.json"
@@ -256,9 +265,9 @@ class Experiments:
             self._state, self._read_at = _State(), None
         return self._state
 
-    def _save(self, state: _State) -> _State:
+    def _save(self, state: _State) -> None:
+        self._read_at = None
         write_atomic(self._private / "state.json", msgspec.json.encode(state))
-        return state
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:

@@ -89,15 +89,15 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
     trust = TrustClient(
         state / "trust",
         TufSource(transport),
-        RootPin.of(options.trust_root, build.trust_root),
+        root_pin(options.trust_root, build.trust_root),
         lambda: datetime.now(UTC),
+        channel=options.channel,
     )
     metadata = Metadata(trust, options.channel, background, time.monotonic)
     folder = options.experiments_dir.absolute()
     sync = (
         ExperimentsSync(
-            Experiments(folder, protected=(site.installation.path, state)),
-            state / "experiments.tar.gz",
+            Experiments(folder, cache=state, protected=(site.installation.path, state)),
             transport,
             background,
             time.monotonic,
@@ -132,12 +132,19 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
             options.command,
             folder.parent,
             state_dir=state,
-            environment=environment,
+            environment={k: v for k, v in environment.items() if k != "GAIA_TOKEN"},
             stdio=(console.stdout, console.stderr),
             grace=options.drain_grace,
             drain_timeout=options.drain_timeout,
         ),
     )
+
+
+def root_pin(given: str | None, built_in: bytes | None) -> RootPin:
+    """The root of trust: what the owner gave, else what was built in, else the first one seen."""
+    if given is not None:
+        return RootPin.parse(given)
+    return RootPin.on_first_use() if built_in is None else RootPin.of_file(built_in)
 
 
 def default_state_dir(options: Options, executable: Path | None) -> Path:

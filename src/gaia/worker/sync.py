@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 
@@ -31,10 +30,8 @@ _ALARMING = frozenset({"unsafe-bundle", "damaged-bundle"})
 class ExperimentsSync:
     """Fetches, verifies and stages the bundle that the signed pointer names.
 
-    Args:
-        archive: where the download is kept until it is unpacked.
-
     Attributes:
+        staged: a bundle is ready to be put in place.
         settled: nothing stands between the workload and its start: the current bundle is in place,
             there is none, or it cannot be had for now.
         alarm: why the offered bundle was refused; empty when it was not.
@@ -43,34 +40,27 @@ class ExperimentsSync:
     def __init__(
         self,
         experiments: Experiments,
-        archive: Path,
         transport: Transport,
         background: Background,
         clock: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
         self._experiments = experiments
-        self._archive = archive
         self._transport = transport
         self._background = background
         self._clock = clock
         self._chance = chance
-        self._staged: str | None = None
         self._tried: str | None = None
         self._failures = 0
         self._retry_at = 0.0
         self.settled = False
+        self.staged = False
         self.alarm = ""
 
     @property
     def digest(self) -> str | None:
         """SHA-256 of the bundle in place."""
         return self._experiments.digest
-
-    @property
-    def staged(self) -> bool:
-        """A bundle is ready to be put in place."""
-        return self._staged is not None
 
     def recover(self) -> None:
         """Finish what an earlier process began to put in place. Call it before anything else."""
@@ -93,11 +83,9 @@ class ExperimentsSync:
 
     def swap(self) -> None:
         """Put the staged bundle in place. Call it while the workload is stopped."""
-        staged, self._staged = self._staged, None
-        if staged is None:
-            return
+        self.staged = False
         try:
-            self._experiments.swap(staged)
+            self._experiments.swap()
         except GaiaError as error:
             self._failed(error)
         else:
@@ -105,10 +93,9 @@ class ExperimentsSync:
 
     def work_with_what_is_there(self) -> None:
         """Nothing newer is to be had for now."""
-        if self.digest is not None:
-            self.settled = True
+        self.settled |= self.digest is not None
 
-    def _stage(self, offer: Offer, metadata: Metadata) -> str:
+    def _stage(self, offer: Offer, metadata: Metadata) -> None:
         tag = Tag.parse(offer.tag)
         pointer = metadata.pointer()
         signed = {} if pointer is None else pointer.tags.get(tag, {})
@@ -118,20 +105,20 @@ class ExperimentsSync:
                 f"The server offers experiments of {tag} that the channel's role has not signed.",
             )
         artifact = metadata.target(tag, EXPERIMENTS)
-        download(self._transport, f"/releases/{tag}/{EXPERIMENTS}", self._archive, artifact)
-        self._experiments.stage(self._archive, artifact.sha256)
-        unlink_quietly(self._archive)
-        return artifact.sha256
+        archive = self._experiments.archive
+        download(self._transport, f"/releases/{tag}/{EXPERIMENTS}", archive, artifact)
+        self._experiments.stage(archive, artifact.sha256)
+        unlink_quietly(archive)
 
-    def _done(self, sha256: str) -> None:
-        self._staged = sha256
+    def _done(self, _: None) -> None:
+        self.staged = True
         self.alarm = ""
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, GaiaError):
             raise error
-        # A bundle that is half in place must not be worked with; `recover` is tried again first.
-        self.settled = error.code != "experiments-inconsistent"
+        # A bundle that is half in place must not be worked with.
+        self.settled = self._experiments.consistent
         if isinstance(error, TrustError) or error.code in _ALARMING:
             self.alarm = str(error)
         wait = full_jitter(self._failures, self._chance(), base=FIRST_RETRY, cap=LONGEST_RETRY)

@@ -59,7 +59,7 @@ class Trial:
     """What this process does about the release that it is.
 
     Attributes:
-        workload_ran: whether the workload was up when the old version drained it.
+        workload_ran_before: whether the workload was up when the old version drained it.
         on_commit: called after every commit.
     """
 
@@ -67,7 +67,7 @@ class Trial:
         self._site = site
         self._journal = site.journal
         self._probation = site.probation
-        self.workload_ran = False
+        self.workload_ran_before = False
         self.on_commit: Callable[[], None] = lambda: None
 
     def recover(self) -> None:
@@ -97,12 +97,12 @@ class Trial:
                 self._rest(WorkerState.IDLE, None)
                 self._journal.forget_rescue()
 
-    def tick(self) -> None:
+    def alive(self) -> None:
         """Call it from every turn of the main loop: on probation, it is the sign of life."""
         if self._journal.state is WorkerState.PROBATION:
             self._probation.sign_of_life()
 
-    def weigh(self, evidence: Evidence) -> None:
+    def judge(self, evidence: Evidence) -> None:
         """On probation: keep the release once there is evidence enough."""
         if self._journal.state is not WorkerState.PROBATION:
             return
@@ -134,7 +134,7 @@ class Trial:
             self._probation.retire(reason, f"{detail} {error}")
             self._rest(WorkerState.INCONSISTENT, self._probation.reverted())
 
-    def stop(self) -> None:
+    def stopping(self) -> None:
         """This process ends because it was told to."""
         if self._journal.state is WorkerState.PROBATION:
             self._probation.stop_orderly()
@@ -169,7 +169,7 @@ class Trial:
 
     def _go_on_trial(self, marker: Marker) -> None:
         """Also for the new version that a service manager, not the old version, has started."""
-        self.workload_ran = marker.workload_ran
+        self.workload_ran_before = marker.workload_ran
         self._probation.watched()
         self._journal.settle(*route(self._journal.state, WorkerState.PROBATION))
         if guard.on_duty(self._site.installation):

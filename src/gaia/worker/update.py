@@ -12,7 +12,7 @@ import structlog
 
 from gaia.errors import InstallError
 from gaia.model.worker import FailureReason, WorkerState
-from gaia.planning.probation import MAX_BOOTS
+from gaia.planning.probation import MAX_BOOTS, Evidence
 from gaia.planning.update import Event, route
 from gaia.protocol.worker import Failure
 from gaia.worker import guard
@@ -34,7 +34,7 @@ class Update:
     """Not for several threads: what is slow runs in `background`, its consequences in its `poll`.
 
     Attributes:
-        trial: what to call while the present release is on probation.
+        trial: what this process does about the release that it is.
         obstacle: why this worker leaves its executable alone; empty when it does not.
     """
 
@@ -57,9 +57,22 @@ class Update:
         return self._journal.state
 
     @property
-    def target(self) -> Target | None:
-        """What the update goes to; None at rest."""
-        return None if self.state is WorkerState.IDLE else self._journal.target
+    def target(self) -> str:
+        """Tag of the release that the update goes to; empty at rest."""
+        target = self._journal.target
+        return "" if target is None or self.state is WorkerState.IDLE else target.tag
+
+    @property
+    def alarm(self) -> str:
+        """What needs a person's eye; empty when nothing does."""
+        if self.rescue is None:
+            return ""
+        return f"The backup was lost when it was needed; {self.rescue.tag} is fetched again."
+
+    @property
+    def workload_ran_before(self) -> bool:
+        """On probation: whether the workload was up when the old version drained it."""
+        return self.trial.workload_ran_before
 
     @property
     def progress(self) -> float | None:
@@ -174,11 +187,19 @@ class Update:
         """Drop the update that waits for the workload to stop; it is offered again later."""
         self._failed(self._drained(), InstallError(reason, detail))
 
-    def stop(self) -> None:
+    def alive(self) -> None:
+        """The sign of life: call it from every turn of the main loop."""
+        self.trial.alive()
+
+    def judge(self, evidence: Evidence) -> None:
+        """On probation: keep the release once there is evidence enough."""
+        self.trial.judge(evidence)
+
+    def stopping(self) -> None:
         """This worker ends because it was told to, not because of the release that it runs."""
         if self._staging is not None:
             self._staging.cancelled.set()
-        self.trial.stop()
+        self.trial.stopping()
 
     def _fetched(self, staging: Staging) -> None:
         try:

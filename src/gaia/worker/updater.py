@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from gaia.errors import GaiaError, TransportError, TrustError
-from gaia.model.artifact import Artifact
+from gaia.model.artifact import Artifact, worker_filename
 from gaia.model.directive import Action, Directive, Reason
 from gaia.model.tag import Tag
 from gaia.model.worker import FailureReason, WorkerState
@@ -87,7 +87,7 @@ class Updater:
         while not stop.is_set():
             self.poll()
             stop.wait(min(TICK, max(0.0, self._schedule.remaining)))
-        self._update.stop()
+        self._update.stopping()
         self._workload.stop_now()
         pause = threading.Event()
         while not self._workload.stopped:
@@ -96,7 +96,7 @@ class Updater:
 
     def poll(self) -> None:
         """One step. Never raises for what the server, the network or a release did."""
-        self._update.trial.tick()
+        self._update.alive()
         if self._schedule.remaining <= 0:
             self._beat()
         self._background.poll()
@@ -119,13 +119,13 @@ class Updater:
         if heartbeat.failure is not None:
             self._update.confirm_failure()
         self._good_heartbeats += 1
-        self._update.trial.weigh(self._evidence())
+        self._update.judge(self._evidence())
         self._follow(answer)
 
     def _heartbeat(self) -> Heartbeat:
         update, sync = self._update, self._sync
         self._note_alarm()
-        alarms = (self._metadata.alarm, self._alarm, "" if sync is None else sync.alarm)
+        alarms = (self._metadata.alarm, self._alarm, update.alarm, sync.alarm if sync else "")
         return Heartbeat(
             version=self._own.version,
             platform=self._own.platform,
@@ -133,11 +133,12 @@ class Updater:
             pid=os.getpid(),
             state=update.state,
             reason=self._reason,
-            target="" if update.target is None else update.target.tag,
+            target=update.target,
             progress=update.progress,
             bundle=None if sync is None else sync.digest,
             workload=self._workload.report(),
             failure=update.failure,
+            interval=self._schedule.interval,
             alarm=" ".join(filter(None, alarms)),
             externally_managed=update.obstacle if self._own.auto_update else "",
         )
@@ -154,7 +155,7 @@ class Updater:
         return Evidence(
             good_heartbeats=self._good_heartbeats,
             workload_running=self._workload.running,
-            workload_ran_before=self._update.trial.workload_ran,
+            workload_ran_before=self._update.workload_ran_before,
             workload_exits=self._workload.exits,
         )
 
@@ -184,16 +185,18 @@ class Updater:
         """Whether an update has begun."""
         decision = self._decide(message)
         self._reason = decision.reason
-        if decision.action is not Action.UPDATE or decision.tag is None:
+        rescue = self._update.rescue
+        tag = decision.tag if rescue is None else rescue.tag
+        if tag is None:
             return False
         try:
-            artifact = self._metadata.target(Tag.parse(decision.tag), decision.filename or "")
+            artifact = self._metadata.target(Tag.parse(tag), worker_filename(self._own.platform))
         except TrustError as error:
             self._alarm = str(error)
             return False
         return self._update.offer(
-            Target(decision.tag, artifact.sha256, artifact.size),
-            partial(self._fetch, f"/releases/{decision.tag}/{artifact.filename}", artifact),
+            Target(tag, artifact.sha256, artifact.size),
+            partial(self._fetch, f"/releases/{tag}/{artifact.filename}", artifact),
         )
 
     def _decide(self, message: DirectiveMessage) -> Directive:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from gaia.cli.build import Builder
 from gaia.cli.build.command import worker_build
+from gaia.errors import Refused
 from support.single_file import PROBE, TESTS
 
 pytestmark = pytest.mark.needs_worker_build
@@ -62,3 +63,14 @@ def test_the_command_builds_a_worker(tmp_path: Path) -> None:
     subprocess.run([path, "--self-check"], check=True)
     files = [str(item) for item in (path.parent / ".gaia").rglob("*")]
     assert not [name for name in files if "cryptography" in name or "sqlalchemy" in name]
+
+
+def test_a_worker_that_cannot_load_is_not_built(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        "def main():\n    import importlib\n    importlib.import_module('no_such_module')\n"
+    )
+    builder = Builder(tmp_path / "build", entry="broken:main", source=tmp_path)
+    with pytest.raises(Refused, match="No module named 'no_such_module'") as caught:
+        builder.prepare()
+    assert caught.value.code == "build-failed"
+    assert list((tmp_path / "build").iterdir()) == []

@@ -106,7 +106,9 @@ def test_outcomes_are_kept_once_and_bounded() -> None:
     runs = [Outcome(0, float(number), 1.0, "itself") for number in range(OUTCOMES + 5)]
     for run in runs:
         for _ in range(2):  # the answer to the first was lost
-            fleet.beat(worker_id, Heartbeat("v1.0.0", "linux", workload=Workload("up", outcomes=[run])))
+            fleet.beat(
+                worker_id, Heartbeat("v1.0.0", "linux", workload=Workload("up", outcomes=[run]))
+            )
     assert fleet.get(worker_id).outcomes == tuple(runs[5:])
 
 

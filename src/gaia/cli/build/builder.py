@@ -89,11 +89,11 @@ class Builder:
             compiler = native.start(work / "native")
             try:
                 payload = frozen.collect(work / "frozen", self._entry, self._source)
+                _try_out(payload, work / "check")
                 self._report("compiling the stub")
                 native.finish(compiler, work / "native").replace(self._stub)
             finally:
-                compiler.kill()
-                compiler.wait()
+                tools.stop(compiler)
             payload.replace(self._payload)
 
     def stamp(self, version: str, trust_root: bytes | None, output_dir: Path) -> Path:
@@ -109,7 +109,7 @@ class Builder:
         self.prepare()
         self._report(f"writing {tag}")
         built_at = float(os.environ.get("SOURCE_DATE_EPOCH") or 0)
-        stamp = Stamp(str(tag.version), trust_root, built_at).encode()
+        stamp = Stamp(str(tag), trust_root, built_at).encode()
 
         destination = output_dir / worker_filename("linux")
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -133,6 +133,14 @@ class Builder:
             for path in self._payload.rglob("*")
             if path.is_file()
         }
+
+
+def _try_out(payload: Path, folder: Path) -> None:
+    """Let the worker load everything: a module that was not found at the build shows only now."""
+    (payload / _STAMP_PATH).write_bytes(Stamp("0.0.0", None, 0.0).encode())
+    command = [str(payload / frozen.PROGRAM), "--self-check"]
+    check = tools.start(command, folder=folder, env=os.environ)
+    tools.finish(check, folder=folder, what="The self-check of the worker that was built")
 
 
 def _write_payload(files: dict[str, tuple[int, bytes]], out: IO[bytes]) -> None:

@@ -11,6 +11,9 @@ from gaia.cli.build import tools
 LIBRARIES = "_internal"
 """Folder in the payload that is `sys._MEIPASS` at run time."""
 
+PROGRAM = "gaia-worker"
+"""The executable in the payload that the stub starts."""
+
 _RECIPE = Path(__file__).with_name("payload.spec")
 _EPOCH = "315532800"  # 1980-01-01, the first day that a zip file knows
 _SCRIPT = """\

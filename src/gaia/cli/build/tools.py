@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -66,8 +68,21 @@ def start(
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "tool.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 - programs and arguments are our own
-            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            process_group=0,
         )
+
+
+def stop(tool: subprocess.Popen[bytes]) -> None:
+    """End a tool, and what it started, when it still runs."""
+    if tool.poll() is None:
+        os.killpg(tool.pid, signal.SIGKILL)
+        tool.wait()
 
 
 def finish(tool: subprocess.Popen[bytes], *, folder: Path, what: str) -> None:

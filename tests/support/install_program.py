@@ -1,6 +1,6 @@
 """A worker in miniature: the real installation code, without server, trust and workload.
 
-Not a test. The `machine` fixture writes tiny `#!` scripts that run it, one for each release.
+The `machine` fixture (`support.machine`) writes tiny `#!` scripts that run it, one for each release.
 Around the executable it keeps `events` (one JSON line for each thing that happened), `status`, and
 reads `offer` (the release to go to) and `server-down`.
 """
@@ -11,15 +11,19 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from threading import Event
+
+import msgspec
 
 from gaia.planning.probation import Evidence
 from gaia.worker.background import Background
 from gaia.worker.console import Console
 from gaia.worker.journal import Target
-from gaia.worker.probation import Probation
 from gaia.worker.relaunch import Launch
+from gaia.worker.staging import Fetch
 from gaia.worker.trial import Policy, Site
 from gaia.worker.update import Update
 
@@ -38,14 +42,6 @@ def main(tag: str, behaviour: str, executable: Path) -> None:
         with (folder / "events").open("a") as file:
             file.write(line + "\n")
 
-    note("start", argv=sys.argv[1:], cwd=os.getcwd(), environment=sorted(os.environ))
-    misbehave(behaviour, "at-once")
-    stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
-
     console = Console.adopt(os.environ)
     launch = Launch.here(executable, dict(os.environ))
     policy = Policy(
@@ -55,8 +51,16 @@ def main(tag: str, behaviour: str, executable: Path) -> None:
         preflight_deadline=5,
     )
     site = Site(launch, console, policy)
-    if Probation(site.installation).count_boot():
+    if site.probation.count_boot():
         launch.execute({})
+    note("start", argv=sys.argv[1:], cwd=launch.folder, environment=sorted(os.environ))
+    misbehave(behaviour, "at-once", folder)
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
     signal.signal(signal.SIGTERM, stop)
     background = Background()
     update = Update(site, background, tag, folder)
@@ -67,16 +71,17 @@ def main(tag: str, behaviour: str, executable: Path) -> None:
     status = None
     while not stopping:
         background.poll()
-        update.trial.tick()
+        update.alive()
         if not (folder / "server-down").exists():
             beats += 1
-        update.trial.weigh(Evidence(beats, True, True, 0))
+        update.judge(Evidence(beats, True, True, 0))
         offer = read_offer(folder)
         if offer is not None and offer[0].tag != tag and update.offer(offer[0], copy_of(offer[1])):
             note("offered", to=offer[0].tag)
         if update.state == "draining":
             note("swapping")
             arm_kill(folder)
+            arm_sabotage(executable)
             update.swap_and_exec(workload_ran=True)
         before, status = status, status_of(tag, update)
         if status != before:
@@ -85,9 +90,9 @@ def main(tag: str, behaviour: str, executable: Path) -> None:
             aside.replace(folder / "status")
         ticks += 1
         if ticks > 3:
-            misbehave(behaviour, "late")
+            misbehave(behaviour, "late", folder)
         time.sleep(TICK)
-    update.stop()
+    update.stopping()
     note("stopped")
 
 
@@ -98,18 +103,11 @@ def status_of(tag: str, update: Update) -> dict[str, object]:
         "pid": os.getpid(),
         "state": update.state,
         "obstacle": update.obstacle,
-        "failure": None if failure is None else {k: getattr(failure, k) for k in FIELDS},
+        "failure": None if failure is None else msgspec.to_builtins(failure),
         "failed": sorted(update.failed_digests),
         "rescue": None if update.rescue is None else asdict(update.rescue),
-        "children": descriptors(),
+        "descriptors": len(os.listdir("/proc/self/fd")),
     }
-
-
-FIELDS = ("tag", "sha256", "reason", "detail", "log_tail")
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def self_check(behaviour: str) -> None:
@@ -124,7 +122,12 @@ def self_check(behaviour: str) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def misbehave(behaviour: str, when: str) -> None:
+def misbehave(behaviour: str, when: str, folder: Path) -> None:
+    if behaviour == f"exit-if-broken-{when}" and (folder / "broken").exists():
+        os._exit(1)
+    if behaviour == f"hang-once-{when}" and not (folder / "hung").exists():
+        (folder / "hung").touch()
+        time.sleep(1000)
     if behaviour == f"exit-{when}":
         print("the release says goodbye", file=sys.stderr, flush=True)
         os._exit(1)
@@ -143,8 +146,8 @@ def read_offer(folder: Path) -> tuple[Target, Path] | None:
     return Target(entry["tag"], entry["sha256"], entry["size"]), Path(entry["file"])
 
 
-def copy_of(source: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    def fetch(path: Path, progress: object, cancelled: object) -> None:
+def copy_of(source: Path) -> Fetch:
+    def fetch(path: Path, progress: Callable[[int], None], cancelled: Event) -> None:
         shutil.copyfile(source, path)
 
     return fetch
@@ -172,3 +175,35 @@ def arm_kill(folder: Path) -> None:
 
     for name in ("link", "rename", "replace", "unlink", "fsync", "fork", "execve"):
         wrap(name)
+
+
+def arm_sabotage(executable: Path) -> None:
+    """Let someone meddle right before the given call: `TEST_SABOTAGE=CALL:DEED`."""
+    name, _, deed = os.environ.get("TEST_SABOTAGE", "").partition(":")
+    if not name:
+        return
+    call = getattr(os, name)
+    staged, backup = (
+        executable.with_name("gaia-worker.new"),
+        executable.with_name("gaia-worker.bak"),
+    )
+
+    def meddle(*arguments: object, **more: object) -> object:
+        setattr(os, name, call)
+        match deed:
+            case "change-staged":
+                staged.write_bytes(staged.read_bytes() + b"# changed\n")
+            case "replace-staged":
+                staged.unlink()
+                shutil.copy("/bin/true", staged)
+            case "remove-staged":
+                staged.unlink()
+            case "remove-new":
+                executable.unlink()
+            case "remove-backup":
+                backup.unlink()
+            case "forbid-new":
+                executable.chmod(0o644)
+        return call(*arguments, **more)
+
+    setattr(os, name, meddle)
