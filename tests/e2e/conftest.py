@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from gaia.cli.build.builder import Builder
 
+from gaia.cli.build.builder import Builder
 from support.fleet import LINUX, Api, RunningServer, RunningWorker, end_session
 
 
@@ -54,6 +54,7 @@ def start_worker(tmp_path: Path, server: RunningServer) -> Iterator[Callable[...
         program: str = "./gaia-worker",
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
+        server_url: str | None = None,
     ) -> RunningWorker:
         folder = tmp_path / name
         if not folder.exists():
@@ -63,7 +64,14 @@ def start_worker(tmp_path: Path, server: RunningServer) -> Iterator[Callable[...
             process = subprocess.Popen(
                 [
                     program,
-                    *("--server", server.url, "--token", server.token, "--name", name),
+                    *(
+                        "--server",
+                        server_url or server.url,
+                        "--token",
+                        server.token,
+                        "--name",
+                        name,
+                    ),
                     *("--heartbeat-interval", "0.3"),
                     *arguments,
                 ],

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from gaia.model.artifact import EXPERIMENTS, platform_of
 from gaia.model.channel import Pointer
-from gaia.model.release import Release
 from gaia.model.tag import Tag
 
 
@@ -33,26 +30,6 @@ def platforms(pointer: Pointer) -> dict[str, Tag]:
         if platform is not None and tag is not None:
             found[platform] = tag
     return found
-
-
-def pointer_over(releases: Iterable[Release], *, floor: Tag | None = None) -> Pointer | None:
-    """The pointer that convenience mode signs: everything published, up to the highest tag.
-
-    Args:
-        releases: all releases of one channel, in any order.
-        floor: the lowest tag that workers may go back to; default: the lowest published one.
-
-    Returns:
-        None when the channel has no release.
-    """
-    files = {
-        release.tag: {artifact.filename: artifact.sha256 for artifact in release.artifacts}
-        for release in releases
-        if release.artifacts
-    }
-    if not files:
-        return None
-    return Pointer(current=max(files), floor=floor or min(files), tags=files)
 
 
 def bundle(pointer: Pointer) -> Tag | None:

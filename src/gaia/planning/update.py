@@ -69,6 +69,18 @@ def advance(state: S, event: Event) -> S:
         raise IllegalTransition(f"{event} in state {state}") from None
 
 
+def route(state: S, goal: S) -> tuple[Event, ...]:
+    """The fewest moves from `state` to `goal`: how a journal catches up with what a disk shows."""
+    paths: dict[S, tuple[Event, ...]] = {state: ()}
+    queue = [state]
+    for here in queue:
+        for (before, event), after in TRANSITIONS.items():
+            if before is here and after not in paths:
+                paths[after] = (*paths[here], event)
+                queue.append(after)
+    return paths[goal]
+
+
 def diagram() -> str:
     """The table as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", "    [*] --> idle"]

@@ -69,8 +69,8 @@ class Authenticator:
 
     A look-up by digest reveals nothing through its timing: an attacker cannot choose the digest.
     A valid token is never turned away for someone else's failures, from whatever address: workers
-    share addresses behind NAT. What keeps guessers out is the entropy of the tokens; the limit keeps
-    them from filling the audit log and makes them visible.
+    share addresses behind NAT. What keeps guessers out is the entropy of the tokens; the limit
+    keeps them from filling the audit log and makes them visible.
 
     Args:
         admin_token: the start-up token.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -56,7 +56,8 @@ class Endpoint:
     Attributes:
         path: Starlette's form, such as `/releases/{tag}`.
         allowed: roles; `PUBLIC` for none.
-        parameters: query parameters: name to description. Others are refused, unless there are none.
+        parameters: query parameters, name to description; others are refused. Without any,
+            the query is ignored.
         body: msgspec type of the JSON body, or a media type for raw bytes.
         answer: msgspec type of the JSON answer, or a media type.
     """
@@ -67,12 +68,14 @@ class Endpoint:
     allowed: frozenset[Role]
     summary: str
     parameters: Mapping[str, str] = field(default_factory=dict)
-    body: Any = None
-    answer: Any = None
+    body: type | str | None = None
+    answer: type | str | None = None
     status: int = 200
 
 
-def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_answer(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """`value` as JSON."""
     return Response(
         msgspec.json.encode(value),
@@ -108,6 +111,20 @@ def read_query(raw: bytes, allowed: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+async def read_body(request: Request, *, limit: int) -> bytearray:
+    """The body, which may hold `limit` bytes.
+
+    Raises:
+        InvalidInput: `body-too-large`.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise InvalidInput("body-too-large", f"The body may hold {limit} bytes at most.")
+    return body
+
+
 async def read_json(request: Request, kind: type[T], *, limit: int) -> T:
     """The body as a `kind`.
 
@@ -117,12 +134,10 @@ async def read_json(request: Request, kind: type[T], *, limit: int) -> T:
     Raises:
         InvalidInput: `body-too-large` or `invalid-json`.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise InvalidInput("body-too-large", f"The body may hold {limit} bytes at most.")
+    body = await read_body(request, limit=limit)
     try:
-        return msgspec.json.decode(bytes(body), type=kind)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput("invalid-json", f"The body is not what is expected here: {error}.") from None
+        raise InvalidInput(
+            "invalid-json", f"The body is not what is expected here: {error}."
+        ) from None

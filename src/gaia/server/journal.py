@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gaia.server.auth import Authenticator
+from gaia.errors import GaiaError
+from gaia.server.auth import Authenticator, Failure
 from gaia.server.store import audit
 from gaia.server.store.audit import Entry
 from gaia.server.store.database import Database
@@ -25,6 +27,7 @@ class Journal:
         self._authenticator = authenticator
         self._now = now
         self._pending: deque[Entry] = deque(maxlen=_MAX_PENDING)
+        self._flushing = threading.Lock()
 
     def note(
         self, actor: str, action: str, subject: str, client: str, detail: dict[str, Any]
@@ -39,19 +42,27 @@ class Journal:
         Raises:
             Refused: `database-unavailable` or `no-space`.
         """
-        for failure in self._authenticator.take_failures():
-            at = datetime.fromtimestamp(failure.at, UTC).isoformat(timespec="seconds")
-            self._pending.append(Entry(at, failure.name, failure.code, "", failure.client))
-        batch = list(self._pending)
-        if not batch:
-            return
-        with self._database.write() as connection:
-            audit.append(connection, batch)
-        for _ in batch:
-            self._pending.popleft()
+        with self._flushing:
+            batch = [*self._take(), *map(_entry, self._authenticator.take_failures())]
+            if not batch:
+                return
+            try:
+                with self._database.write() as connection:
+                    audit.append(connection, batch)
+            except GaiaError:
+                self._pending.extendleft(reversed(batch[-_MAX_PENDING:]))
+                raise
+
+    def _take(self) -> list[Entry]:
+        return [self._pending.popleft() for _ in range(len(self._pending))]
 
     def latest(self, limit: int) -> Sequence[Entry]:
         """The newest entries, newest first, with everything noted before this call."""
         self.flush()
         with self._database.read() as connection:
             return audit.latest(connection, limit)
+
+
+def _entry(failure: Failure) -> Entry:
+    at = datetime.fromtimestamp(failure.at, UTC).isoformat(timespec="seconds")
+    return Entry(at, failure.name, failure.code, client=failure.client)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gaia.server.fleet import Fleet
+from gaia.server.fleet import Fleet, Worker
+
+UNKNOWN_STATE = "unknown"
+"""State of a worker that does not say any: GAIA 0.4, or not a heartbeat yet."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -18,11 +22,15 @@ class Metrics:
     """Counters that requests raise, and gauges that are read off the fleet at each scrape.
 
     Args:
-        days_to_expiry: for each trust role, days until its signature expires.
+        expiries: when each trust role expires.
+        now: the time, in UTC.
     """
 
     def __init__(
-        self, fleet: Fleet, days_to_expiry: Callable[[], Iterable[tuple[str, float]]]
+        self,
+        fleet: Fleet,
+        expiries: Callable[[], Mapping[str, datetime]],
+        now: Callable[[], datetime],
     ) -> None:
         self.registry = CollectorRegistry()
         self.requests = self._counter(
@@ -31,7 +39,7 @@ class Metrics:
         self.uploads = self._counter("gaia_uploads", "Accepted uploads.")
         self.uploaded_bytes = self._counter("gaia_uploaded_bytes", "Bytes of accepted uploads.")
         self.downloads = self._counter("gaia_downloads", "Answered downloads.", "filename")
-        self.registry.register(_Gauges(fleet, days_to_expiry))
+        self.registry.register(_Gauges(fleet, expiries, now))
 
     def text(self) -> bytes:
         """All of it, in Prometheus's text format."""
@@ -43,10 +51,14 @@ class Metrics:
 
 class _Gauges(Collector):
     def __init__(
-        self, fleet: Fleet, days_to_expiry: Callable[[], Iterable[tuple[str, float]]]
+        self,
+        fleet: Fleet,
+        expiries: Callable[[], Mapping[str, datetime]],
+        now: Callable[[], datetime],
     ) -> None:
         self._fleet = fleet
-        self._days_to_expiry = days_to_expiry
+        self._expiries = expiries
+        self._now = now
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -59,7 +71,7 @@ class _Gauges(Collector):
         fleet = GaugeMetricFamily(
             "gaia_workers", "Known workers.", labels=["version", "state", "platform"]
         )
-        tally = Tally((w.version, w.state, w.platform) for w in workers)
+        tally = Tally((w.version, _state(w), w.platform) for w in workers)
         for labels, count in sorted(tally.items()):
             fleet.add_metric(labels, count)
         yield fleet
@@ -69,6 +81,10 @@ class _Gauges(Collector):
         expiry = GaugeMetricFamily(
             "gaia_trust_days_to_expiry", "Days until a role's signature expires.", labels=["role"]
         )
-        for role, days in self._days_to_expiry():
-            expiry.add_metric([role], days)
+        for role, at in self._expiries().items():
+            expiry.add_metric([role], (at - self._now()) / timedelta(days=1))
         yield expiry
+
+
+def _state(worker: Worker) -> str:
+    return UNKNOWN_STATE if worker.report is None else worker.report.state

@@ -14,6 +14,7 @@ from gaia.errors import (
     NotFound,
     Refused,
     TransportError,
+    TrustError,
 )
 from gaia.protocol.problem import CONTENT_TYPE, Problem
 
@@ -35,7 +36,15 @@ _BY_CLASS: tuple[tuple[type[GaiaError], int], ...] = (
     (Conflict, 409),
     (Refused, 403),
     (TransportError, 502),
+    (TrustError, 503),
 )
+_HINTS = {
+    400: "Correct the request; GET /openapi.json describes it.",
+    404: "GET /openapi.json lists what there is.",
+    409: "Look at what is there now, then decide again.",
+    413: "Send less.",
+    503: "Repeat the request in some seconds.",
+}
 _TEMPORARY = frozenset({503})
 _RETRY_AFTER = 5
 """Seconds that a client should wait after a temporary refusal."""
@@ -73,7 +82,7 @@ def document(error: GaiaError) -> tuple[int, bytes]:
         status=status,
         detail=error.message,
         code=error.code,
-        hint=error.hint,
+        hint=error.hint or _HINTS.get(status, "The server's log may say more."),
     )
     return status, msgspec.json.encode(problem)
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import structlog
 
 from gaia.errors import GaiaError, TrustError
+from gaia.model.artifact import Artifact
 from gaia.model.channel import Pointer
+from gaia.model.tag import Tag
 from gaia.protocol.worker import Tuf
 from gaia.trust.client import TrustClient
 from gaia.worker.background import Background
@@ -67,6 +69,14 @@ class Metadata:
     def pointer(self) -> Pointer | None:
         """The verified pointer of the worker's channel."""
         return self._trust.pointer(self._channel)
+
+    def target(self, tag: Tag, filename: str) -> Artifact:
+        """The artifact as signed.
+
+        Raises:
+            TrustError: the signed metadata does not vouch for it, or has expired.
+        """
+        return self._trust.target(tag, filename)
 
     def _clear(self) -> None:
         if self.alarm:

@@ -142,7 +142,10 @@ def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> c
     )
     @click.argument("command", nargs=-1, type=click.UNPROCESSED)
     def gaia_worker(
-        token: str | None, token_file: Path | None, labels: tuple[str, ...], **rest: Any
+        token: str | None,
+        token_file: Path | None,
+        labels: tuple[str, ...],
+        **rest: Any,  # noqa: ANN401 - one of each option's type
     ) -> None:
         """Stay on the release that the operator signed, and run COMMAND meanwhile."""
         try:

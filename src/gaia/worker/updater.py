@@ -6,25 +6,33 @@ background thread; whatever changes files that others use (swap, exec, workload)
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event
+from functools import partial
+from pathlib import Path
 
 import structlog
 
 from gaia.errors import GaiaError, TransportError, TrustError
+from gaia.model.artifact import Artifact, worker_filename
 from gaia.model.directive import Action, Directive, Reason
 from gaia.model.tag import Tag
 from gaia.model.worker import FailureReason, WorkerState
 from gaia.planning.directive import admit
 from gaia.planning.probation import Evidence
-from gaia.protocol.worker import Heartbeat, HeartbeatAnswer
+from gaia.protocol.worker import DirectiveMessage, Heartbeat, HeartbeatAnswer
 from gaia.worker.background import Background
-from gaia.worker.drainable import Drainable
+from gaia.worker.download import download
+from gaia.worker.journal import Target
 from gaia.worker.metadata import Metadata
 from gaia.worker.schedule import Schedule
 from gaia.worker.session import Session
 from gaia.worker.sync import ExperimentsSync
+from gaia.worker.transport import Transport
 from gaia.worker.update import Update
+from gaia.worker.workload import Workload
 
 log = structlog.get_logger()
 
@@ -34,12 +42,11 @@ TICK = 0.2
 
 @dataclass(frozen=True)
 class Own:
-    """What this worker is: fixed for the life of the process."""
+    """What this worker is, and what its owner allows: fixed for the life of the process."""
 
     version: str
     platform: str
     channel: str
-    pid: int
     auto_update: bool
 
 
@@ -51,35 +58,41 @@ class Updater:
         own: Own,
         *,
         session: Session,
+        transport: Transport,
         schedule: Schedule,
         background: Background,
         metadata: Metadata,
         update: Update,
         sync: ExperimentsSync | None,
-        workload: Drainable,
+        workload: Workload,
     ) -> None:
         self._own = own
         self._session = session
+        self._transport = transport
         self._schedule = schedule
         self._background = background
         self._metadata = metadata
         self._update = update
         self._sync = sync
         self._workload = workload
-        self._decision = Directive(Action.STAY, Reason.NO_RELEASE)
+        self._reason = Reason.NO_RELEASE
+        self._alarm = ""
         self._good_heartbeats = 0
         self._workload_started = False
+        self._workload_ran = False
+        self._draining = False
 
-    def run(self, stop: Event) -> None:
+    def run(self, stop: threading.Event) -> None:
         """Poll until `stop` is set, then end the workload in good order."""
         while not stop.is_set():
             self.poll()
             stop.wait(min(TICK, max(0.0, self._schedule.remaining)))
         self._update.stopping()
-        self._workload.request_stop()
+        self._workload.stop_now()
+        pause = threading.Event()
         while not self._workload.stopped:
             self._workload.poll()
-            Event().wait(TICK / 4)
+            pause.wait(TICK / 4)
 
     def poll(self) -> None:
         """One step. Never raises for what the server, the network or a release did."""
@@ -95,11 +108,10 @@ class Updater:
         try:
             answer = self._session.beat(heartbeat)
         except GaiaError as error:
-            retry_after = error.retry_after if isinstance(error, TransportError) else None
-            self._schedule.failed(retry_after)
+            self._schedule.failed(error.retry_after if isinstance(error, TransportError) else None)
             log.warning("heartbeat not answered", code=error.code, reason=str(error))
             if self._sync is not None:
-                self._sync.give_up_for_now()
+                self._sync.work_with_what_is_there()
             return
         self._schedule.answered(answer.interval)
         if heartbeat.workload is not None:
@@ -112,22 +124,32 @@ class Updater:
 
     def _heartbeat(self) -> Heartbeat:
         update, sync = self._update, self._sync
-        alarms = [self._metadata.alarm, update.alarm, "" if sync is None else sync.alarm]
+        self._note_alarm()
+        alarms = (self._metadata.alarm, self._alarm, update.alarm, sync.alarm if sync else "")
         return Heartbeat(
             version=self._own.version,
             platform=self._own.platform,
             channel=self._own.channel,
-            pid=self._own.pid,
+            pid=os.getpid(),
             state=update.state,
-            reason=self._decision.reason,
+            reason=self._reason,
             target=update.target,
             progress=update.progress,
             bundle=None if sync is None else sync.digest,
             workload=self._workload.report(),
             failure=update.failure,
+            interval=self._schedule.interval,
             alarm=" ".join(filter(None, alarms)),
             externally_managed=update.obstacle if self._own.auto_update else "",
         )
+
+    def _note_alarm(self) -> None:
+        """What is not what was signed stays an alarm until something verified comes along."""
+        failure = self._update.failure
+        if failure is not None and failure.reason == FailureReason.TRUST:
+            self._alarm = failure.detail
+        elif self._update.state in (WorkerState.VERIFIED, WorkerState.DRAINING):
+            self._alarm = ""
 
     def _evidence(self) -> Evidence:
         return Evidence(
@@ -138,20 +160,111 @@ class Updater:
         )
 
     def _follow(self, answer: HeartbeatAnswer) -> None:
-        """Act on an answer, unless something is already under way."""
-        if self._update.state is not WorkerState.IDLE or self._background.busy:
+        """Act on an answer, unless something is under way already."""
+        if self._background.busy or self._draining:
             return
-        if not self._own.auto_update and self._sync is None:
-            return
-        self._metadata.follow(answer.tuf, lambda: self._act(answer))
+        if self._own.auto_update or self._sync is not None:
+            self._metadata.follow(answer.tuf, lambda: self._act(answer))
 
     def _act(self, answer: HeartbeatAnswer) -> None:
-        pointer = self._metadata.pointer()
-        if self._own.auto_update:
-            self._decide(answer)
-            if self._decision.action is Action.UPDATE and self._offer():
-                # One drain is better than two: the new version brings its bundle up to date
-                # before it starts the workload.
+        if self._sync is not None and self._sync.digest is None:
+            # Nothing to work with yet: the bundle is small, the update can wait for it.
+            self._sync.follow(answer.experiments, self._metadata)
+            if self._background.busy:
                 return
+        if self._offered(answer.directive):
+            # One drain is better than two: the new version brings the bundle up to date before it
+            # starts the workload. Until then the old one works with what is in place.
+            if self._sync is not None:
+                self._sync.work_with_what_is_there()
+            return
         if self._sync is not None:
-            self._sync.follow(answer.experiments, pointer)
+            self._sync.follow(answer.experiments, self._metadata)
+
+    def _offered(self, message: DirectiveMessage) -> bool:
+        """Whether an update has begun."""
+        decision = self._decide(message)
+        self._reason = decision.reason
+        rescue = self._update.rescue
+        tag = decision.tag if rescue is None else rescue.tag
+        if tag is None:
+            return False
+        try:
+            artifact = self._metadata.target(Tag.parse(tag), worker_filename(self._own.platform))
+        except TrustError as error:
+            self._alarm = str(error)
+            return False
+        return self._update.offer(
+            Target(tag, artifact.sha256, artifact.size),
+            partial(self._fetch, f"/releases/{tag}/{artifact.filename}", artifact),
+        )
+
+    def _decide(self, message: DirectiveMessage) -> Directive:
+        if not self._own.auto_update:
+            return Directive(Action.STAY, Reason.UPDATES_OFF)
+        if self._update.obstacle:
+            return Directive(Action.STAY, Reason.EXTERNALLY_MANAGED)
+        try:
+            told = Directive(
+                Action(message.action),
+                Reason(message.reason),
+                message.tag,
+                message.filename,
+                message.sha256,
+            )
+        except ValueError:
+            # A newer server knows more words; what they ask for is not ours to guess.
+            return Directive(Action.STAY, Reason.UP_TO_DATE)
+        return admit(
+            told,
+            version=self._own.version,
+            platform=self._own.platform,
+            pointer=self._metadata.pointer(),
+            failed=self._update.failed_digests,
+        )
+
+    def _settle(self) -> None:
+        """Drain for what is ready, put it in place, and see that the workload runs."""
+        ready = self._update.state is WorkerState.DRAINING
+        staged = self._sync is not None and self._sync.staged
+        if not (ready or staged):
+            self._start_workload()
+            return
+        if not self._draining:
+            self._draining = True
+            self._workload_ran = self._workload.running
+            self._workload.request_stop()
+        if not self._workload.stopped or self._background.busy:
+            return
+        if self._sync is not None and staged:
+            self._sync.swap()
+        if ready:
+            self._update.swap_and_exec(workload_ran=self._workload_ran)
+        self._draining = False
+        if staged:
+            self._workload.start()
+        elif self._workload_started:
+            self._workload.resume()
+        self._workload_started |= staged
+
+    def _start_workload(self) -> None:
+        if not self._workload_started and (self._sync is None or self._sync.settled):
+            self._workload_started = True
+            self._workload.start()
+
+    def _fetch(
+        self,
+        path: str,
+        artifact: Artifact,
+        destination: Path,
+        tell: Callable[[int], None],
+        cancelled: threading.Event,
+    ) -> None:
+        download(
+            self._transport,
+            path,
+            destination,
+            artifact,
+            lambda share: tell(int(share * artifact.size)),
+            cancelled.is_set,
+        )

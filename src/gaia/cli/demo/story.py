@@ -163,7 +163,7 @@ class Story:
 
     def _all(self, api: Connection, *, version: str) -> bool:
         for worker in self.fleet:
-            if f"gaia-worker: " in worker.log():
+            if "gaia-worker: " in worker.log():
                 raise DemoError("demo-worker", f"{worker.name} ended:\n{worker.log()[-2000:]}")
         rows = self._rows(api)
         return len(rows) == self.workers and all(

@@ -37,7 +37,7 @@ class Releases:
             Endpoint(
                 "GET",
                 "/api/releases",
-                self.list,
+                self.index,
                 ANY_ROLE,
                 "All published releases, highest tag first.",
                 answer=ReleaseList,
@@ -78,7 +78,7 @@ class Releases:
             ),
         ]
 
-    async def list(self, call: Call) -> Response:  # noqa: ARG002
+    async def index(self, call: Call) -> Response:  # noqa: ARG002
         """`GET /api/releases`."""
         found = sorted(self._catalogue.releases.values(), key=lambda r: r.tag, reverse=True)
         return json_answer(ReleaseList([ReleaseEntry.of(release) for release in found]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,9 +80,7 @@ class Administration:
     def endpoints(self) -> list[Endpoint]:
         """What this offers."""
         return [
-            Endpoint(
-                "GET", "/api/tokens", self.list, _ADMIN, "All tokens.", answer=TokenList
-            ),
+            Endpoint("GET", "/api/tokens", self.index, _ADMIN, "All tokens.", answer=TokenList),
             Endpoint(
                 "POST",
                 "/api/tokens",
@@ -111,7 +110,7 @@ class Administration:
             ),
         ]
 
-    async def list(self, call: Call) -> Response:  # noqa: ARG002
+    async def index(self, call: Call) -> Response:  # noqa: ARG002
         """`GET /api/tokens`."""
         rows = await asyncio.to_thread(self.tokens.list)
         return json_answer(TokenList([_entry(row) for row in rows]))
@@ -122,9 +121,7 @@ class Administration:
         row, secret = await asyncio.to_thread(self.tokens.create, wanted.name, wanted.role)
         self.journal.note(call.by, "create-token", row.name, call.client, {"role": row.role})
         entry = _entry(row)
-        return json_answer(
-            NewToken(**msgspec.structs.asdict(entry), token=secret), status=201
-        )
+        return json_answer(NewToken(**msgspec.structs.asdict(entry), token=secret), status=201)
 
     async def revoke(self, call: Call) -> Response:
         """`DELETE /api/tokens/{token_id}`."""
@@ -135,7 +132,7 @@ class Administration:
     async def audit(self, call: Call) -> Response:
         """`GET /api/audit`."""
         text = call.query.get("limit", "100")
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= _MAX_ENTRIES):
+        if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= _MAX_ENTRIES:
             raise InvalidInput(
                 "invalid-limit", f"limit is a number from 1 to {_MAX_ENTRIES}, not {text[:40]!r}."
             )

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -112,7 +111,7 @@ def _engine(url: str) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, pool_timeout=BUSY_TIMEOUT)
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: Any, record: object) -> None:  # noqa: ARG001
+    def _connected(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001
         # sqlite3 would begin transactions late and leave DDL outside; SQLAlchemy begins them.
         connection.isolation_level = None
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):

@@ -1,0 +1,178 @@
+/* The boot counter: the last line of defence for an update that cannot even start Python.
+ *
+ * The old version leaves `.gaia/NAME.probation` beside the executable before the swap; the new one
+ * removes it when it has proved itself. Each start in between is counted here, and one too many
+ * puts the backup back. Nothing in here may keep a worker from starting: a marker that cannot be
+ * understood is put aside, and what cannot be written is only told. */
+#include "stub.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MARKER_MAX 16384
+#define COUNT_MAX 1000000L
+
+typedef struct {
+    char folder[PATH_MAX]; /* .gaia */
+    char path[PATH_MAX];   /* the marker */
+    char text[MARKER_MAX + 1];
+    long boots;
+    long max_boots;
+    char backup[PATH_MAX];
+} marker_t;
+
+/* Copies the value of `key` to `value`; 0 when there is none, or it is too long. */
+static int find(const char *text, const char *key, char *value, size_t size)
+{
+    size_t key_length = strlen(key);
+    for (const char *line = text; *line;) {
+        size_t length = strcspn(line, "\n");
+        if (length > key_length && strncmp(line, key, key_length) == 0 &&
+            line[key_length] == '=') {
+            size_t value_length = length - key_length - 1;
+            if (value_length >= size)
+                return 0;
+            memcpy(value, line + key_length + 1, value_length);
+            value[value_length] = '\0';
+            return 1;
+        }
+        line += length;
+        line += *line == '\n';
+    }
+    return 0;
+}
+
+static int find_count(const char *text, const char *key, long *count)
+{
+    char value[16];
+    char *end;
+    if (!find(text, key, value, sizeof value) || value[0] < '0' || value[0] > '9')
+        return 0;
+    *count = strtol(value, &end, 10);
+    return *end == '\0' && *count <= COUNT_MAX;
+}
+
+/* 1 read, 0 no marker, -1 not understood. */
+static int read_marker(marker_t *marker)
+{
+    int fd = open(marker->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t length = 0;
+    ssize_t got;
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    while (length < MARKER_MAX &&
+           (got = read(fd, marker->text + length, MARKER_MAX - length)) > 0)
+        length += got;
+    close(fd);
+    marker->text[length] = '\0';
+    if (length == MARKER_MAX || strlen(marker->text) != length ||
+        !find_count(marker->text, "boots", &marker->boots) ||
+        !find_count(marker->text, "max-boots", &marker->max_boots) ||
+        !find(marker->text, "backup", marker->backup, sizeof marker->backup) ||
+        marker->backup[0] != '/')
+        return -1;
+    return 1;
+}
+
+/* Replaces the file at `path` in one step by the marker with its new count, then `tail`. */
+static int write_marker(const marker_t *marker, const char *path, const char *tail)
+{
+    char tmp[PATH_MAX];
+    char text[MARKER_MAX + 256];
+    size_t used = (size_t)sprintf(text, "boots=%ld\n", marker->boots);
+
+    for (const char *line = marker->text; *line;) {
+        size_t length = strcspn(line, "\n");
+        if (length > 0 && strncmp(line, "boots=", 6) != 0)
+            used += sprintf(text + used, "%.*s\n", (int)length, line);
+        line += length;
+        line += *line == '\n';
+    }
+    used += sprintf(text + used, "%s", tail);
+
+    make_path(tmp, "%s.tmp-%ld", path, (long)getpid());
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -1;
+    int failed = write_all(fd, text, used) != 0 || fsync(fd) != 0;
+    failed |= close(fd) != 0;
+    if (failed || rename(tmp, path) != 0) {
+        int reason = errno;
+        unlink(tmp);
+        errno = reason;
+        return -1;
+    }
+    return sync_folder(marker->folder);
+}
+
+static int is_program(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 &&
+           access(path, X_OK) == 0;
+}
+
+/* The trial is over: NAME.probation becomes NAME.reverted, which tells the next worker why. */
+static void retire(const marker_t *marker, const char *exe, const char *tail)
+{
+    char reverted[PATH_MAX];
+    make_path(reverted, "%s/%s.reverted", marker->folder, strrchr(exe, '/') + 1);
+    if (write_marker(marker, reverted, tail) != 0)
+        say("Cannot write %s: %s.", reverted, strerror(errno));
+    unlink(marker->path);
+    sync_folder(marker->folder);
+}
+
+static void take_back(const marker_t *marker, const char *exe, char **argv)
+{
+    char folder[PATH_MAX];
+
+    if (!is_program(marker->backup)) {
+        /* Either an earlier start was cut off right after the rename, or the backup is lost. */
+        retire(marker, exe, "reason=boot-loop\ndetail=no backup at this start\n");
+        return;
+    }
+    say("This version was started %ld times without proving itself. Going back to %s.",
+        marker->boots, marker->backup);
+    if (rename(marker->backup, exe) != 0) {
+        say("Cannot put the backup back: %s. Going on with this version.", strerror(errno));
+        return;
+    }
+    make_path(folder, "%.*s", (int)(strrchr(exe, '/') - exe) + 1, exe);
+    sync_folder(folder);
+    retire(marker, exe, "reason=boot-loop\n");
+    execv(exe, argv);
+    say("Cannot start the old version: %s. Going on with this one.", strerror(errno));
+}
+
+void trial_start(const char *exe, char **argv)
+{
+    static marker_t marker;
+    const char *name = strrchr(exe, '/') + 1;
+
+    make_path(marker.folder, "%.*s.gaia", (int)(name - exe), exe);
+    make_path(marker.path, "%s/%s.probation", marker.folder, name);
+    int found = read_marker(&marker);
+    if (found == 0)
+        return;
+    if (found < 0) {
+        char aside[PATH_MAX];
+        make_path(aside, "%s.unreadable", marker.path);
+        say("Ignoring %s: it cannot be understood.", marker.path);
+        rename(marker.path, aside);
+        return;
+    }
+    marker.boots++;
+    if (marker.boots > marker.max_boots) {
+        take_back(&marker, exe, argv);
+        return;
+    }
+    if (write_marker(&marker, marker.path, "") != 0)
+        say("Cannot count this start in %s: %s.", marker.path, strerror(errno));
+}

@@ -1,0 +1,106 @@
+"""The programs that a build runs, and what to do when one of them is missing or fails."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gaia.errors import InvalidInput, Refused
+
+_TAIL_LINES = 20
+
+
+def check_platform(name: str) -> None:
+    """Whether this machine can build a worker for the platform `name`.
+
+    Raises:
+        InvalidInput: `unsupported-platform`.
+    """
+    if name != "linux":
+        raise InvalidInput(
+            "unsupported-platform",
+            f"A worker for {name[:64]!r} cannot be built.",
+            hint="The platform that can be built here is linux.",
+        )
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        raise InvalidInput(
+            "unsupported-platform",
+            f"The worker for linux is for x86-64; this machine is {sys.platform} on "
+            f"{platform.machine()}, and the worker carries the machine's own Python.",
+            hint="Build on Linux on x86-64.",
+        )
+
+
+def check_tools() -> None:
+    """Whether everything that a build runs is installed.
+
+    Raises:
+        Refused: `build-tools-missing`.
+    """
+    modules = {"PyInstaller": "pyinstaller", "ziglang": "ziglang"}
+    missing = [name for module, name in modules.items() if not importlib.util.find_spec(module)]
+    if missing:
+        raise Refused(
+            "build-tools-missing",
+            f"Building a worker needs {' and '.join(missing)}.",
+            hint=f"Run: {sys.executable} -m pip install 'gaia-autoupdate[build]'",
+        )
+    if any(shutil.which(name) is None for name in ("objdump", "objcopy", "strip")):
+        raise Refused(
+            "build-tools-missing",
+            "PyInstaller needs objdump, objcopy and strip.",
+            hint="Run as root: apt-get install binutils",
+        )
+
+
+def start(
+    command: Sequence[str], *, folder: Path, env: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a tool; its output goes to `folder/tool.log`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "tool.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 - programs and arguments are our own
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            process_group=0,
+        )
+
+
+def stop(tool: subprocess.Popen[bytes]) -> None:
+    """End a tool, and what it started, when it still runs."""
+    if tool.poll() is None:
+        os.killpg(tool.pid, signal.SIGKILL)
+        tool.wait()
+
+
+def finish(tool: subprocess.Popen[bytes], *, folder: Path, what: str) -> None:
+    """Wait for a tool that `start` started in `folder`.
+
+    Raises:
+        Refused: `build-tools-missing` for a shared libpython, `build-failed` for all else.
+    """
+    if tool.wait() == 0:
+        return
+    output = (folder / "tool.log").read_text(errors="replace")
+    if re.search(r"PythonLibraryNotFoundError|[Pp]ython (shared )?library not found", output):
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise Refused(
+            "build-tools-missing",
+            f"This Python has no shared library (libpython{version}.so), which the worker carries.",
+            hint=f"Run as root: apt-get install libpython{version}; or build with a Python that "
+            "was configured with --enable-shared.",
+        )
+    tail = "\n".join(output.splitlines()[-_TAIL_LINES:])
+    raise Refused("build-failed", f"{what} failed with status {tool.returncode}:\n{tail}")

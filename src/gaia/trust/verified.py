@@ -1,0 +1,131 @@
+"""Metadata that python-tuf has verified. The one place that knows python-tuf from the inside.
+
+python-tuf has no public way to be given the time, syncs nothing to disk, and keeps a symbolic link
+that not every file system has. Tests fail should a new version of it move these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
+from tuf.api.metadata import Signed, TargetFile
+from tuf.ngclient import Updater
+
+from gaia.model.artifact import EXPERIMENTS, Artifact
+from gaia.model.channel import Pointer
+from gaia.model.tag import Tag
+from gaia.trust import files, refusal
+from gaia.trust.edition import delegated_roles
+from gaia.trust.fetcher import Fetcher
+from gaia.trust.pointer import from_target
+from gaia.trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, artifact_path, pointer_path
+
+HISTORY = "root_history"
+"""Folder of the verified roots, below the state folder."""
+
+# What metadata that is not of our making can provoke inside python-tuf.
+_PROVOKED = (RepositoryError, DownloadError, ValueError, TypeError, KeyError, AttributeError)
+
+
+class VerifiedMetadata:
+    """One run of TUF's client workflow (5.3 to 5.6), and what it has established.
+
+    Args:
+        folder: the state folder, with one writer at a time.
+        root: the root to start from: trusted because it is pinned.
+        at: the time that expiry is measured against (5.1).
+        channel: whose pointer is loaded.
+
+    Raises:
+        TrustError: something was refused, or the folder cannot be used.
+        TransportError: as `Fetcher`.
+    """
+
+    def __init__(
+        self, folder: Path, fetcher: Fetcher, *, root: bytes, at: datetime, channel: str
+    ) -> None:
+        self._folder = folder
+        self._fetcher = fetcher
+        self._pointers: dict[str, Pointer | None] = {}
+        with self._refusals():
+            files.make_folder(folder)
+            self._workflow = _Workflow(folder, fetcher, root, at)
+            self._workflow.refresh()
+            # Looking a path up loads the roles that may speak for it.
+            self._workflow.get_targetinfo(f"-/{EXPERIMENTS}")
+            self.pointer(channel)
+
+    def pointer(self, channel: str) -> Pointer | None:
+        """The pointer of `channel`, fetched if it was not loaded.
+
+        Raises:
+            TrustError: something was refused, such as `pointer-malformed`.
+            TransportError: as `Fetcher`.
+        """
+        if channel not in self._pointers:
+            target = self._target(pointer_path(channel))
+            self._pointers[channel] = None if target is None else from_target(channel, target)
+        return self._pointers[channel]
+
+    def artifact(self, tag: Tag, filename: str) -> Artifact:
+        """The signed size and digest of a release's file.
+
+        Raises:
+            TrustError: `target-not-signed`, or something was refused.
+            TransportError: as `Fetcher`.
+        """
+        path = artifact_path(tag, filename)
+        target = self._target(path)
+        if target is None or "sha256" not in target.hashes:
+            raise refusal.not_signed(path)
+        return Artifact(filename, target.length, target.hashes["sha256"])
+
+    def expiries(self) -> Iterator[tuple[str, datetime]]:
+        """When each role that is established expires, in the order of the workflow."""
+        return ((role, signed.expires) for role, signed in self._workflow.roles())
+
+    def _target(self, path: str) -> TargetFile | None:
+        with self._refusals():
+            return self._workflow.get_targetinfo(path)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except ExpiredMetadataError as error:
+            # python-tuf names the role in prose only. It is the first one that has expired, or
+            # else the one that was asked for and, being expired, is not established.
+            at = self._workflow.at
+            roles = (role for role, expires in self.expiries() if expires <= at)
+            raise refusal.expired(next(roles, self._fetcher.role), at) from error
+        except _PROVOKED as error:
+            raise refusal.refused(error, self._fetcher.role) from error
+        except OSError as error:
+            raise refusal.unusable(self._folder, error) from error
+
+
+class _Workflow(Updater):
+    def __init__(self, folder: Path, fetcher: Fetcher, root: bytes, at: datetime) -> None:
+        super().__init__(str(folder), "/", fetcher=fetcher, bootstrap=root)
+        self._trusted_set.reference_time = self.at = at
+
+    def roles(self) -> Iterator[tuple[str, Signed]]:
+        names = [ROOT, TIMESTAMP, SNAPSHOT, TARGETS]
+        if self._established(TARGETS):
+            names += delegated_roles(self._trusted_set.targets)
+        return ((name, self._trusted_set[name]) for name in names if self._established(name))
+
+    def _established(self, role: str) -> bool:
+        return self._trusted_set.get(role) is not None
+
+    def _persist_file(self, filename: str, data: bytes) -> None:
+        path = Path(filename)
+        if not path.exists() or path.read_bytes() != data:
+            files.write(path, data)
+
+    def _update_root_symlink(self) -> None:
+        """No link to the newest root: every run starts from the pinned one."""

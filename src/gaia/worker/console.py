@@ -1,0 +1,102 @@
+"""Standard output and error of a worker, kept apart from those of a release on probation.
+
+What a release on probation writes goes to a file, so that its end can be reported when it is taken
+back. The original descriptors travel with it through `exec`; the guard forwards the file to them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+
+VARIABLE = "_GAIA_STDIO"
+_LOWEST = 20
+"""Descriptors that are kept lie above those that programs expect to be theirs."""
+
+
+class Console:
+    """The original standard output and error.
+
+    Attributes:
+        stdout, stderr: their descriptors: what the workload gets, and the guard forwards to.
+    """
+
+    def __init__(self, stdout: int = 1, stderr: int = 2) -> None:
+        self.stdout = stdout
+        self.stderr = stderr
+
+    @classmethod
+    def adopt(cls, environment: MutableMapping[str, str]) -> Console:
+        """Take over what the version before handed on, if it did, out of the environment."""
+        try:
+            out, err = (int(number) for number in environment.pop(VARIABLE, "").split(","))
+            for descriptor in (out, err):
+                os.set_inheritable(descriptor, False)
+        except (ValueError, OSError):
+            return cls()
+        return cls(out, err)
+
+    @property
+    def redirected(self) -> bool:
+        """Whether what this process writes goes to the file of its probation."""
+        return self.stdout != 1
+
+    def redirect(self, path: Path) -> None:
+        """Let what this process, and the next one in its place, writes go to `path`.
+
+        Raises:
+            OSError: nothing was changed.
+        """
+        if self.redirected:
+            return
+        flush()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        file = os.open(path, flags, 0o600)
+        try:
+            out, err = _keep(1), _keep(2)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
+        finally:
+            os.close(file)
+        self.stdout, self.stderr = out, err
+
+    def hand_on(self) -> dict[str, str]:
+        """Let the originals outlive `exec`; the variable that tells the next version of them."""
+        if not self.redirected:
+            return {}
+        for descriptor in (self.stdout, self.stderr):
+            os.set_inheritable(descriptor, True)
+        return {VARIABLE: f"{self.stdout},{self.stderr}"}
+
+    def restore(self) -> None:
+        """Write to the originals again."""
+        if not self.redirected:
+            return
+        flush()
+        out, err = self.stdout, self.stderr
+        self.stdout, self.stderr = 1, 2
+        for original, standard in ((out, 1), (err, 2)):
+            os.dup2(original, standard)
+            os.close(original)
+
+
+def flush() -> None:
+    """Write out what Python still buffers."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+
+
+def _keep(descriptor: int) -> int:
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
+    except OSError:  # it was closed: a daemon's
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            return fcntl.fcntl(null, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
+        finally:
+            os.close(null)

@@ -1,0 +1,168 @@
+"""Before the swap: can this file run here at all, and does it start?"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from gaia.errors import InstallError
+from gaia.model.worker import FailureReason
+from gaia.protocol.worker import LOG_TAIL
+from gaia.worker.durable import told_as_install_error
+
+SELF_CHECK = "--self-check"
+DEADLINE = 60.0
+"""Seconds. A first start unpacks itself to the disk, fsyncs included."""
+
+_BUSY_TRIES = 100
+_BUSY_PAUSE = 0.01
+_POLL = 0.05
+_ELF_HEADER = 20
+
+
+class PreflightFailed(InstallError):
+    """The staged executable did not pass.
+
+    Attributes:
+        log_tail: the end of what it wrote.
+    """
+
+    def __init__(self, reason: FailureReason, message: str, log_tail: str = "") -> None:
+        super().__init__(reason, message)
+        self.log_tail = log_tail
+
+
+def check_header(path: Path) -> None:
+    """Refuse a file that this host cannot execute, by its first bytes.
+
+    Raises:
+        PreflightFailed: `wrong-platform`.
+    """
+    head = _head(path)
+    if head.startswith(b"#!"):
+        return
+    if not head.startswith(b"\x7fELF"):
+        what = "a Windows program" if head.startswith(b"MZ") else "not an executable"
+        raise PreflightFailed(FailureReason.WRONG_PLATFORM, f"The release's file is {what}.")
+    if _kind(head) != _kind(_head(Path("/proc/self/exe"))):
+        raise PreflightFailed(
+            FailureReason.WRONG_PLATFORM, "The release's file is for another kind of processor."
+        )
+
+
+def self_check(
+    path: Path,
+    environment: Mapping[str, str],
+    *,
+    cancelled: threading.Event,
+    deadline: float = DEADLINE,
+) -> None:
+    """Run `path --self-check` and see it end with 0. Nothing that it started outlives this.
+
+    Args:
+        deadline: seconds.
+
+    Raises:
+        PreflightFailed: `preflight`, with the end of its output; `wrong-platform`.
+        InstallError: `busy` when cancelled.
+    """
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        os.set_blocking(writer, True)
+        process = _start(path, environment, writer)
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    output = b""
+    give_up = time.monotonic() + deadline
+    try:
+        while (code := _wait(process)) is None:
+            output = _tail(output, reader)
+            if cancelled.is_set():
+                raise InstallError(FailureReason.BUSY, "The worker is stopping.")
+            if time.monotonic() > give_up:
+                raise PreflightFailed(
+                    FailureReason.PREFLIGHT,
+                    f"The self-check did not end within {deadline:g} s.",
+                    _text(output),
+                )
+        output = _tail(output, reader)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.close(reader)
+    if code != 0:
+        raise PreflightFailed(
+            FailureReason.PREFLIGHT, f"The self-check {_ended(code)}.", _text(output)
+        )
+
+
+def _start(path: Path, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+    for _ in range(_BUSY_TRIES):
+        try:
+            return subprocess.Popen(  # noqa: S603 - signed, and no shell
+                [path, SELF_CHECK],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        except OSError as error:
+            # A child just forked by some thread may still hold the download's descriptor.
+            if error.errno != errno.ETXTBSY:
+                raise _not_started(error) from error
+            time.sleep(_BUSY_PAUSE)
+    raise InstallError(FailureReason.BUSY, f"{path} is still open for writing.")
+
+
+def _not_started(error: OSError) -> InstallError:
+    if error.errno == errno.ENOEXEC:
+        return PreflightFailed(FailureReason.WRONG_PLATFORM, "The system cannot execute the file.")
+    if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        return InstallError(FailureReason.BUSY, f"The host cannot start a process now: {error}.")
+    return PreflightFailed(FailureReason.PREFLIGHT, f"The self-check does not start: {error}.")
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return process.wait(_POLL)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _tail(output: bytes, pipe: int) -> bytes:
+    with contextlib.suppress(BlockingIOError):
+        while block := os.read(pipe, LOG_TAIL):
+            output = (output + block)[-LOG_TAIL:]
+    return output
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace")
+
+
+def _ended(code: int) -> str:
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
+
+
+def _head(path: Path) -> bytes:
+    with told_as_install_error(f"reading {path}"), path.open("rb") as file:
+        return file.read(_ELF_HEADER)
+
+
+def _kind(head: bytes) -> tuple[bytes, bytes]:
+    """Word size with byte order, and machine, of an ELF header."""
+    return head[4:6], head[18:20]

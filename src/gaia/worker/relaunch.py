@@ -1,0 +1,101 @@
+"""Starting the installed executable again, as it was started."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from gaia.errors import InstallError
+from gaia.model.worker import FailureReason
+
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_DESCRIPTORS = Path("/proc/self/fd")
+_BUSY_TRIES = 100
+_BUSY_PAUSE = 0.01
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How this worker was started, recorded before any rename.
+
+    Attributes:
+        path: the installed executable, absolute and free of symlinks.
+        environment: without what the present version put there for itself.
+    """
+
+    path: Path
+    arguments: tuple[str, ...]
+    folder: str
+    environment: Mapping[str, str]
+
+    @classmethod
+    def here(
+        cls, path: Path, environment: Mapping[str, str], arguments: Sequence[str] = ()
+    ) -> Launch:
+        """The launch of this process. `arguments` includes the program's name."""
+        try:
+            folder = str(Path.cwd())
+        except FileNotFoundError:
+            folder = ""
+        return cls(path, tuple(arguments or sys.argv), folder, dict(environment))
+
+    def execute(self, extra: Mapping[str, str]) -> NoReturn:
+        """Become what is installed at the path now: same arguments, folder and process ID.
+
+        Args:
+            extra: variables for the next version only.
+
+        Raises:
+            InstallError: `exec`; this process goes on.
+        """
+        with contextlib.suppress(OSError):
+            if self.folder:
+                os.chdir(self.folder)
+        environment = {**self.environment, **extra}
+        for _ in range(_BUSY_TRIES):
+            try:
+                os.execve(self.path, self.arguments, environment)  # noqa: S606 - signed, and no shell
+            except OSError as error:
+                refused = error
+                # a child that some thread has just forked may still have the file open for writing
+                if error.errno != errno.ETXTBSY:
+                    break
+                time.sleep(_BUSY_PAUSE)
+        raise InstallError(
+            FailureReason.EXEC, f"The system does not execute {self.path}: {refused}."
+        )
+
+
+def close_on_exec() -> None:
+    """Let no descriptor but the standard three outlive `exec`."""
+    for descriptor in open_descriptors():
+        with contextlib.suppress(OSError):  # the listing's own
+            os.set_inheritable(descriptor, False)
+
+
+def open_descriptors() -> list[int]:
+    """All but the standard three, and perhaps one that is closed by now."""
+    return [int(entry.name) for entry in _DESCRIPTORS.iterdir() if int(entry.name) > 2]
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Keep stop signals pending, through an `exec` too, so that none falls between two versions."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def release_signals() -> None:
+    """Receive what `signals_held` kept for this version. Call it once there are handlers."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

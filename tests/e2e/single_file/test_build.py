@@ -1,0 +1,76 @@
+"""The build: the same everywhere, with nothing of the build in it, and by one command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gaia.cli.build import Builder
+from gaia.cli.build.command import worker_build
+from gaia.errors import Refused
+from support.single_file import PROBE, TESTS
+
+pytestmark = pytest.mark.needs_worker_build
+
+TRUST_ROOT = b'{"signatures": [], "signed": {"_type": "root"}}'
+
+
+def test_two_builds_are_the_same_bytes(
+    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = builder.stamp("v1.0.0", None, tmp_path / "first")
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("PYTHONHASHSEED", "42")
+    elsewhere = tmp_path / "another place"
+    again = Builder(elsewhere, entry=PROBE, source=TESTS)
+    second = again.stamp("v1.0.0", None, tmp_path / "second")
+    assert first.read_bytes() == second.read_bytes()
+    assert str(tmp_path).encode() not in second.read_bytes()
+    assert str(TESTS).encode() not in second.read_bytes()
+
+
+def test_versions_differ_in_their_stamp_only(builder: Builder, tmp_path: Path) -> None:
+    one = builder.stamp("v1.0.0", None, tmp_path / "one").read_bytes()
+    two = builder.stamp("v1.0.1", None, tmp_path / "two").read_bytes()
+    assert len(one) == len(two)
+    # One digit, and the digest of the payload.
+    assert sum(a != b for a, b in zip(one, two, strict=True)) <= 1 + 32
+
+
+def test_the_command_builds_a_worker(tmp_path: Path) -> None:
+    root = tmp_path / "root.json"
+    root.write_bytes(TRUST_ROOT)
+    arguments = ["--version", "v7.8.9-rc.1", "--trust-root", str(root), "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(worker_build, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    path = Path(result["path"])
+    content = path.read_bytes()
+    assert path == tmp_path / "out" / "gaia-worker-linux"
+    assert result["size"] == len(content)
+    assert result["sha256"] == hashlib.sha256(content).hexdigest()
+    assert result["tag"] == "v7.8.9-rc.1"
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+    said = subprocess.run([path, "--version"], capture_output=True, check=True, text=True).stdout
+    assert said == "gaia-worker 7.8.9-rc.1\n"
+    subprocess.run([path, "--self-check"], check=True)
+    files = [str(item) for item in (path.parent / ".gaia").rglob("*")]
+    assert not [name for name in files if "cryptography" in name or "sqlalchemy" in name]
+
+
+def test_a_worker_that_cannot_load_is_not_built(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        "def main():\n    import importlib\n    importlib.import_module('no_such_module')\n"
+    )
+    builder = Builder(tmp_path / "build", entry="broken:main", source=tmp_path)
+    with pytest.raises(Refused, match="No module named 'no_such_module'") as caught:
+        builder.prepare()
+    assert caught.value.code == "build-failed"
+    assert list((tmp_path / "build").iterdir()) == []

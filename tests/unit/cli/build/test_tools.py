@@ -1,0 +1,90 @@
+"""A build that cannot work says what to install."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gaia.cli.build import Builder, build_worker, tools
+from gaia.cli.build.command import worker_build
+from gaia.errors import InvalidInput, Refused
+
+
+def _run(code: str, folder: Path) -> None:
+    tool = tools.start([sys.executable, "-c", code], folder=folder, env=os.environ)
+    tools.finish(tool, folder=folder, what="The tool")
+
+
+def test_a_tool_that_succeeds(tmp_path: Path) -> None:
+    _run("print('made')", tmp_path / "new")
+    assert (tmp_path / "new" / "tool.log").read_text() == "made\n"
+
+
+def test_a_tool_that_fails_shows_the_end_of_its_output(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="The tool failed with status 3") as caught:
+        _run("print('start'); print('x\\n' * 30); raise SystemExit(3)", tmp_path)
+    assert caught.value.code == "build-failed"
+    assert "start" not in caught.value.message
+
+
+def test_a_python_without_its_shared_library(tmp_path: Path) -> None:
+    code = "from PyInstaller.exceptions import PythonLibraryNotFoundError as E; raise E()"
+    with pytest.raises(Refused, match="apt-get install libpython3") as caught:
+        _run(code, tmp_path)
+    assert caught.value.code == "build-tools-missing"
+
+
+def test_missing_binutils(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused, match="apt-get install binutils"):
+        Builder(tmp_path / "build").prepare()
+    assert not (tmp_path / "build").exists()
+
+
+def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Refused, match=r"pip install 'gaia-autoupdate\[build\]'") as caught:
+        tools.check_tools()
+    assert "pyinstaller and ziglang" in caught.value.message
+
+
+@pytest.mark.parametrize("platform", ["windows", "linux-aarch64", "solaris"])
+def test_other_platforms(platform: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        build_worker("v1.0.0", None, tmp_path, platform)
+    assert caught.value.code == "unsupported-platform"
+
+
+def test_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(InvalidInput, match="aarch64"):
+        tools.check_platform("linux")
+
+
+def test_a_useless_trust_root_is_refused_before_the_build(tmp_path: Path) -> None:
+    for root in (b"", b"{}", b'{"signed": {"_type": "targets"}}'):
+        with pytest.raises(InvalidInput) as caught:
+            Builder(tmp_path / "build").stamp("v1.0.0", root, tmp_path)
+        assert caught.value.code == "invalid-trust-root"
+    assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--version", "one"], "'one' is not a semantic version"),
+        (["--version", "v1.0.0", "--platform", "beos"], "'beos' cannot be built"),
+        (["--version", "v1.0.0", "--trust-root", "/nowhere"], "does not exist"),
+    ],
+)
+def test_the_command_says_what_is_wrong(arguments: list[str], said: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(worker_build, [*arguments, "-o", str(tmp_path / "out")])
+    assert done.exit_code != 0
+    assert said in done.output
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "out").exists()
