@@ -79,7 +79,7 @@ class ServerProcess:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(*self.program, "--port", str(port), "--data-dir", self.data_dir),
+                    *(*self.program, "--port", str(port), "--data-dir", str(self.data_dir)),
                     *("--heartbeat-interval", "0.3"),
                     *self.options,
                 ],

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gaia.errors import InvalidInput
 from gaia.protocol.worker import MAX_BODY
 from gaia.server import sendfile
 from gaia.server.auth import Authenticator
@@ -91,9 +92,9 @@ class GaiaProtocol(HttpToolsProtocol):
         self._closing = self._closing or self.transport.is_closing()
         if self._closing:
             return
-        if not self.url.startswith(_PREFIX) or self.parser.should_upgrade():
+        if not self.url.startswith(_PREFIX):
             self._hand_over(self._application)
-        elif self._busy():
+        elif self._busy() or self.parser.should_upgrade():
             # Answers keep the order of their requests; uvicorn has the queue for that.
             self._hand_over(self.exchange)
         else:
@@ -143,11 +144,23 @@ class GaiaProtocol(HttpToolsProtocol):
         if not keep_alive:
             self._closing = True
             self.transport.close()
-        elif self.flow.write_paused:
+        self.on_response_complete()
+        if self.flow.write_paused:
             # A client that sends without reading is not listened to until it reads.
             self._unread = True
             self.flow.pause_reading()
-        self.on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's way of saying that the parser gave up."""
+        if self._busy():
+            # In the midst of another answer nothing can be said.
+            self._closing = True
+            self.transport.close()
+            return
+        self._method = ""
+        self._refuse(
+            InvalidInput("invalid-http", msg, hint="Percent-encode what is not ASCII in a URL.")
+        )
 
     def _begin(self) -> None:
         self._inline = True
