@@ -31,7 +31,12 @@ class Console:
 
     @classmethod
     def adopt(cls, environment: MutableMapping[str, str]) -> Console:
-        """Take over what the version before handed on, if it did, out of the environment."""
+        """Take over what the version before handed on, if it did, out of the environment.
+
+        Call it before anything is opened: it also fills the standard descriptors that a daemon was
+        started without, lest some file becomes the standard output.
+        """
+        _fill_standard()
         try:
             out, err = (int(number) for number in environment.pop(VARIABLE, "").split(","))
             for descriptor in (out, err):
@@ -92,11 +97,10 @@ def flush() -> None:
 
 
 def _keep(descriptor: int) -> int:
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
-    except OSError:  # it was closed: a daemon's
-        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            return fcntl.fcntl(null, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
-        finally:
-            os.close(null)
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
+
+
+def _fill_standard() -> None:
+    while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(lowest, True)
+    os.close(lowest)
