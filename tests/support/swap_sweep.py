@@ -112,7 +112,7 @@ def recover(executable: Path) -> None:
 
 def update_of(executable: Path, background: Background) -> Update:
     launch = Launch.here(executable, dict(os.environ))
-    site = Site(launch, Console(), Policy(restart_grace=0.0))
+    site = Site(launch, Console.adopt({}), Policy(restart_grace=0.0))
     return Update(site, background, "v1.0.0", executable.parent)
 
 

@@ -11,13 +11,16 @@ from gaia.worker.console import Console
 console = Console.adopt(os.environ)
 if len(sys.argv) == 3:
     print("after", os.environ.get("_GAIA_STDIO"), flush=True)
-    assert console.redirected
     assert not os.get_inheritable(console.stdout)
+    before = console.stdout, console.stderr
+    os.write(console.stdout, b"workload\\n")
     console.restore()
-    assert (console.stdout, console.stderr, console.redirected) == (1, 2, False)
+    assert (console.stdout, console.stderr) == before
+    assert not os.get_inheritable(console.stdout)
     print("restored")
     print("errors", file=sys.stderr)
-    print(sorted(int(n) for n in os.listdir("/proc/self/fd"))[:-1])
+    os.closerange(3, 20)
+    print(sorted(int(n) for n in os.listdir("/proc/self/fd")))
 else:
     print("before")
     console.redirect(Path(sys.argv[1]))
@@ -34,7 +37,7 @@ def test_originals_come_back_after_exec(tmp_path: Path) -> None:
         [sys.executable, "-c", PROGRAM, log], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "before\nrestored\n[0, 1, 2]\n"
+    assert done.stdout == "before\nworkload\nrestored\n[0, 1, 2, 3, 20, 21]\n"
     assert done.stderr == "errors\n"
     assert log.read_text() == "redirected\nafter None\n"
 
