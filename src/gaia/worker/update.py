@@ -107,7 +107,7 @@ class Update:
         before any other thread is. It does not return when the version to run is another one.
         """
         release_signals()
-        self.obstacle = self._installation.obstacle()
+        self.obstacle = self._site.managed or self._installation.obstacle()
         if not self.obstacle and not self._lock.acquire(_LOCK_PATIENCE):
             self.obstacle = f"another worker runs from {self._site.launch.path}"
         if self.obstacle:
