@@ -207,9 +207,9 @@ class Update:
         except InstallError as error:
             self._failed(staging, error)
             return
-        environment, deadline = self._site.launch.environment, self._site.policy.preflight_deadline
+        launch, deadline = self._site.launch, self._site.policy.preflight_deadline
         self._background.start(
-            lambda: staging.preflight(environment, deadline),
+            lambda: staging.preflight(launch, deadline),
             lambda _: self._passed(staging),
             lambda error: self._failed(staging, error),
         )

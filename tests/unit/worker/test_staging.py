@@ -10,10 +10,12 @@ import pytest
 from gaia.errors import InstallError, NotFound, TransportError, TrustError
 from gaia.worker.installation import Installation
 from gaia.worker.journal import Target
+from gaia.worker.relaunch import Launch
 from gaia.worker.staging import FIRST_RETRY, Retries, Staging, failure_of
 
 CONTENT = b"#!/bin/sh\nexit 0\n"
 TARGET = Target("v2.0.0", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+LAUNCH = Launch(Path("worker"), ("worker", "--name", "w"), "", {})
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_goes_on_where_it_broke(staging: Staging, tmp_path: Path) -> None:
     staging.fetch(append_rest, resume=True)
     assert staging.progress == 1
     assert (tmp_path / "worker.new").read_bytes() == CONTENT
-    staging.preflight({}, 10)
+    staging.preflight(LAUNCH, 10)
 
 
 def test_what_is_whole_is_not_fetched(staging: Staging) -> None:
@@ -78,7 +80,7 @@ def test_cancelled_preflight(staging: Staging, tmp_path: Path) -> None:
     (tmp_path / "worker.new").write_text("#!/bin/sh\nsleep 1000\n")
     staging.cancelled.set()
     with pytest.raises(InstallError) as caught:
-        staging.preflight({}, 1000)
+        staging.preflight(LAUNCH, 1000)
     assert caught.value.code == "busy"
 
 
