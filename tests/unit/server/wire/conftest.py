@@ -66,7 +66,7 @@ class _Kept(io.BufferedReader):
     """The connection's reader, which the end of one response must not close."""
 
     def __init__(self, file: io.BufferedReader) -> None:
-        super().__init__(io.BytesIO())  # type: ignore[arg-type]
+        super().__init__(io.BytesIO())
         self._kept = file
         self.read = file.read  # type: ignore[method-assign]
         self.readline = file.readline  # type: ignore[method-assign]
