@@ -13,6 +13,9 @@ from gaia.trust.roles import FIRST_ROOT, ROOT, TIMESTAMP
 
 _MISSING = "metadata-missing"
 
+_READ_LIMIT = UpdaterConfig().targets_max_length
+"""Bytes. More than any role's: what is merely longer than signed is refused here, with a reason."""
+
 
 class MetadataSource(Protocol):
     """The server's trust repository, over whatever transport."""
@@ -86,7 +89,7 @@ class Fetcher(FetcherInterface):
 
 
 def _fetch(source: MetadataSource, name: str, limit: int) -> bytes:
-    data = source.read(name, limit=limit)
+    data = source.read(name, limit=_READ_LIMIT)
     if data is None:
         raise TransportError(
             _MISSING,
@@ -100,7 +103,7 @@ def _bounded(name: str, data: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise TrustError(
             "metadata-oversize",
-            f"The server's {name} is longer than the {limit} bytes that were signed or allowed.",
+            f"The server's {name} is longer than the {limit} bytes that are signed or allowed.",
             hint="Tell the server's operator: this is an attack or a damaged server.",
         )
     return data
