@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gaia.errors import InvalidInput
 from gaia.protocol.worker import MAX_BODY
 from gaia.server import sendfile
 from gaia.server.auth import Authenticator
@@ -150,18 +149,6 @@ class GaiaProtocol(HttpToolsProtocol):
             self._unread = True
             self.flow.pause_reading()
 
-    def send_400_response(self, msg: str) -> None:
-        """uvicorn's way of saying that the parser gave up."""
-        if self._busy():
-            # In the midst of another answer nothing can be said.
-            self._closing = True
-            self.transport.close()
-            return
-        self._method = ""
-        self._refuse(
-            InvalidInput("invalid-http", msg, hint="Percent-encode what is not ASCII in a URL.")
-        )
-
     def _begin(self) -> None:
         self._inline = True
         self._method = self.parser.get_method().decode("ascii")
@@ -179,8 +166,13 @@ class GaiaProtocol(HttpToolsProtocol):
     def _refuse(self, error: Exception) -> None:
         """Answer before the body has come, and let go of the connection in an orderly way.
 
-        Closing at once would reset it, and the client might never see why.
+        Closing at once would reset it, and the client might never see why. While an earlier
+        request waits for its answer, nothing can be said in between.
         """
+        if self._busy():
+            self._closing = True
+            self.transport.close()
+            return
         self._write_refusal(error, keep_alive=False)
         self._closing = True
         self._body = b""

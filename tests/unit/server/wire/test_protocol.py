@@ -230,14 +230,19 @@ def test_an_upgrade_is_not_followed(served: Served, client: Client) -> None:
 )
 def test_garbage_is_refused(client: Client, garbage: bytes) -> None:
     client.send(garbage)
-    is_problem(client.answer(), 400, "invalid-http")
+    is_problem(client.answer(), 400, "malformed-request")
+    assert client.ended()
+
+
+def test_garbage_behind_a_request_that_waits(client: Client, ask: Callable[..., bytes]) -> None:
+    client.send(ask("POST", "/echo", body=b"x") + b"\x00\r\n\r\n")
     assert client.ended()
 
 
 def test_garbage_behind_a_heartbeat(served: Served, client: Client) -> None:
     client.send(served.heartbeat() + b"\x00\r\n\r\n")
     is_answered(client.answer())
-    is_problem(client.answer(), 400, "invalid-http")
+    is_problem(client.answer(), 400, "malformed-request")
     assert client.ended()
 
 
