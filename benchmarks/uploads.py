@@ -32,6 +32,7 @@ def run() -> None:
                 wall, spent = time.monotonic() - began, server.cpu_seconds() - cpu
                 peak = server.memory("VmHWM")
                 print(
-                    f"  {megabytes:4} MB {megabytes / wall:7.0f} MB/s "
-                    f"{spent / megabytes * 1e3:6.2f} CPU seconds per GB, peak RSS {peak:.0f} MB, {peak - idle:.0f} MB above idle"
+                    f"  {megabytes:4} MB {megabytes / wall:7.0f} MB/s, "
+                    f"{spent / megabytes * 1e3:.2f} CPU seconds per GB, "
+                    f"peak RSS {peak:.0f} MB, {peak - idle:.0f} MB above idle"
                 )

@@ -138,6 +138,7 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
         lifespan="off",
         log_config=None,
         access_log=False,
+        timeout_keep_alive=3,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],))
