@@ -80,7 +80,7 @@ class ServerProcess:
             self.process = subprocess.Popen(
                 [
                     *(*self.program, "--port", str(port), "--data-dir", str(self.data_dir)),
-                    *("--heartbeat-interval", "0.3"),
+                    *("--min-heartbeat-interval", "0.1"),
                     *self.options,
                 ],
                 env={**os.environ, "GAIA_TOKEN": self.token, **self.environment},
