@@ -153,7 +153,10 @@ def test_versions_grow_when_the_clock_does_not(world: World, clock: Clock) -> No
         (timedelta(hours=1), {"timestamp"}),
         (timedelta(days=15), {"timestamp", "snapshot"}),
         (timedelta(days=90), {"timestamp", "snapshot", "gaia-worker", "channel-stable"}),
-        (timedelta(days=183), {*"timestamp snapshot gaia-worker channel-stable targets".split()}),
+        (
+            timedelta(days=183),
+            {*["timestamp", "snapshot", "gaia-worker", "channel-stable", "targets"]},
+        ),
     ],
 )
 def test_renewal(world: World, passed: timedelta, renewed: set[str]) -> None:
