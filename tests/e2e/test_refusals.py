@@ -58,7 +58,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def test_a_tampered_binary_in_the_blob_store(
-    api: Api, server: RunningServer, worker: RunningWorker, old: Path, new: Path
+    api: Api, server: RunningServer, worker: RunningWorker, new: Path
 ) -> None:
     # Published while the worker cannot see it: the blob is changed before the offer is followed.
     worker.process.send_signal(signal.SIGSTOP)
@@ -67,17 +67,30 @@ def test_a_tampered_binary_in_the_blob_store(
     data[len(data) // 2] ^= 1
     replace(blob(server, sha256(new)), bytes(data))
     worker.process.send_signal(signal.SIGCONT)
-    refused(api, worker, "SHA-256")
+    refused(api, worker, "not the file that was signed")
 
 
 def test_an_unsigned_binary_put_there_by_hand(
-    api: Api, server: RunningServer, worker: RunningWorker, old: Path, new: Path
+    api: Api, server: RunningServer, worker: RunningWorker, new: Path
 ) -> None:
     worker.process.send_signal(signal.SIGSTOP)
     api.curl_upload("v0.5.0", LINUX, new)
-    replace(blob(server, sha256(new)), b"#!/bin/sh\ntouch /tmp/owned\n")
+    unsigned = b"#!/bin/sh\ntouch owned\n".ljust(new.stat().st_size, b"#")
+    replace(blob(server, sha256(new)), unsigned)
     worker.process.send_signal(signal.SIGCONT)
-    eventually("an alarm", lambda: api.row("w").get("alarm"))
+    refused(api, worker, "not the file that was signed")
+    assert not (worker.folder / "owned").exists()
+
+
+def test_a_file_of_another_length_is_not_even_sent(
+    api: Api, server: RunningServer, worker: RunningWorker, new: Path
+) -> None:
+    worker.process.send_signal(signal.SIGSTOP)
+    api.curl_upload("v0.5.0", LINUX, new)
+    replace(blob(server, sha256(new)), b"#!/bin/sh\ntouch owned\n")
+    worker.process.send_signal(signal.SIGCONT)
+    failure = api.until("w", failure=...)["failure"]
+    assert "damaged" in failure["detail"]
 
 
 def test_edited_metadata(api: Api, server: RunningServer, worker: RunningWorker, new: Path) -> None:

@@ -71,6 +71,17 @@ def upload_again(server: ServerProcess) -> None:
     assert check_whole_or_not_there(server).status == 200
 
 
+def half_an_upload(server: ServerProcess) -> bytes:
+    """A request whose body ends in the middle."""
+    head = (
+        f"POST /api/releases/upload?tag=v0.5.0&filename={LINUX} HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {server.token}",
+        f"Content-Length: {2 * len(DATA)}",
+    )
+    return "\r\n".join((*head, "", "")).encode() + DATA
+
+
 @pytest.mark.parametrize(("when", "module", "kind", "method"), POINTS)
 def test_killed_at_a_step(
     when: str,
@@ -97,11 +108,7 @@ def test_killed_at_a_step(
 def test_killed_while_the_bytes_come(server: ServerProcess) -> None:
     incoming = server.data_dir / "blobs" / "incoming"
     with server.connect() as connection:
-        connection.sendall(
-            f"POST /api/releases/upload?tag=v0.5.0&filename={LINUX} HTTP/1.1\r\nHost: x\r\n"
-            f"Authorization: Bearer {server.token}\r\nContent-Length: {2 * len(DATA)}\r\n\r\n".encode()
-            + DATA
-        )
+        connection.sendall(half_an_upload(server))
         eventually("some bytes on disk", lambda: any(p.stat().st_size for p in incoming.iterdir()))
         assert server.stop(signal.SIGKILL) == -signal.SIGKILL
     server.start()
@@ -112,11 +119,7 @@ def test_killed_while_the_bytes_come(server: ServerProcess) -> None:
 def test_a_client_that_leaves_in_the_middle_leaves_nothing(server: ServerProcess) -> None:
     incoming = server.data_dir / "blobs" / "incoming"
     with server.connect() as connection:
-        connection.sendall(
-            f"POST /api/releases/upload?tag=v0.5.0&filename={LINUX} HTTP/1.1\r\nHost: x\r\n"
-            f"Authorization: Bearer {server.token}\r\nContent-Length: {len(DATA) + 1}\r\n\r\n".encode()
-            + DATA
-        )
+        connection.sendall(half_an_upload(server))
         eventually("some bytes on disk", lambda: any(p.stat().st_size for p in incoming.iterdir()))
     eventually("the half file's end", lambda: not list(incoming.iterdir()))
     assert check_whole_or_not_there(server).status == 404
@@ -128,8 +131,8 @@ def test_a_row_whose_file_is_lost_is_not_published(server: ServerProcess) -> Non
     assert server.stop() == 0
     with sqlite3.connect(server.data_dir / "gaia.db") as database:
         database.execute(
-            "INSERT INTO artifacts VALUES ('v0.5.0', 'gaia-worker-windows.exe', 3, ?, 'stored', '')",
-            ("f" * 64,),
+            "INSERT INTO artifacts VALUES ('v0.5.0', ?, 3, ?, 'stored', '')",
+            ("gaia-worker-windows.exe", "f" * 64),
         )
     database.close()
     server.start()

@@ -58,6 +58,18 @@ def test_no_file_may_grow(server: ServerProcess) -> None:
     assert server.upload("v0.5.0", WINDOWS, b"windows").status == 200
 
 
+def fill(path: Path) -> None:
+    """Write until there is no space left."""
+    with path.open("wb", buffering=0) as file:
+
+        def write_on() -> None:
+            while True:
+                file.write(b"\0" * 4096)
+
+        with pytest.raises(OSError, match="No space left"):
+            write_on()
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
@@ -65,7 +77,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root can mount a small disk")
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "gaia-test", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "gaia-test", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine lets nobody mount a disk")
     yield folder
@@ -80,9 +92,7 @@ def test_a_full_disk(small_disk: Path, make_server: Callable[..., ServerProcess]
     check_refused(server, b"x" * 5_000_000, 507)
 
     filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while True:
-            file.write(b"\0" * 4096)
+    fill(filler)
     check_refused(server, b"windows", 503, 507)
     beat(server, worker_id)
     filler.unlink()

@@ -79,8 +79,8 @@ class ServerProcess:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(*self.program, "--port", str(port), "--data-dir", self.data_dir),
-                    *("--heartbeat-interval", "0.3"),
+                    *(*self.program, "--port", str(port), "--data-dir", str(self.data_dir)),
+                    *("--min-heartbeat-interval", "0.1"),
                     *self.options,
                 ],
                 env={**os.environ, "GAIA_TOKEN": self.token, **self.environment},

@@ -101,6 +101,7 @@ class Heartbeat(msgspec.Struct, omit_defaults=True):
         bundle: SHA-256 of the experiments bundle in place.
         failure: the last update that failed on this machine.
         alarm: a trust failure in words; empty when all is well.
+        interval: seconds until the next heartbeat, when all goes well.
         externally_managed: why this worker leaves its executable alone; empty when it does not.
     """
 
@@ -114,6 +115,7 @@ class Heartbeat(msgspec.Struct, omit_defaults=True):
     workload: Workload | None = None
     failure: Failure | None = None
     alarm: str = ""
+    interval: float = 5.0
     externally_managed: str = ""
     channel: str = ""
     target: str = ""
@@ -150,7 +152,7 @@ class Tuf(msgspec.Struct):
 
 
 class HeartbeatAnswer(msgspec.Struct):
-    """The server's answer. `interval` is in seconds and binding for the next heartbeat."""
+    """The server's answer. `interval`: the fewest seconds to the next heartbeat."""
 
     status: str
     latest_version: str | None

@@ -17,7 +17,7 @@ from gaia.server.api.tokens import Administration
 from gaia.server.api.workers import Workers
 from gaia.server.app import Guard, make_app
 from gaia.server.auth import Authenticator
-from gaia.server.blobs import Blobs
+from gaia.server.blobs import Blobs, storage_error
 from gaia.server.dashboard import Dashboard
 from gaia.server.endpoints import Endpoint
 from gaia.server.fleet import Fleet
@@ -63,7 +63,10 @@ def assemble(settings: Settings) -> Assembly:
     database = Database(settings.database_url)
     database.migrate()
     blobs = Blobs(settings.blobs_folder)
-    repository = Repository.open(settings.data_dir / "tuf", settings.data_dir / "keys", _now)
+    try:
+        repository = Repository.open(settings.data_dir / "tuf", settings.data_dir / "keys", _now)
+    except OSError as error:
+        raise storage_error(error) from error
     publisher = Publisher(database, blobs, repository, _now)
     publisher.start()
     authenticator = Authenticator(settings.token)
@@ -74,10 +77,10 @@ def assemble(settings: Settings) -> Assembly:
     flusher = Flusher(fleet, database)
     flusher.load()
     housekeeping = Housekeeping(database, authenticator, journal, publisher)
-    metrics = Metrics(fleet)
+    metrics = Metrics(fleet, repository.expiries, _now)
     sessions = Sessions()
-    view = FleetView(fleet, settings.heartbeat_interval)
-    heartbeats = HeartbeatService(fleet, publisher.catalogue, settings.heartbeat_interval)
+    view = FleetView(fleet)
+    heartbeats = HeartbeatService(fleet, publisher.catalogue, settings.min_heartbeat_interval)
 
     operations = Operations(database, metrics, lambda: describe(endpoints))
     endpoints = [
@@ -89,7 +92,7 @@ def assemble(settings: Settings) -> Assembly:
         *Administration(tokens, journal).endpoints(),
         *operations.endpoints(),
     ]
-    dashboard = Dashboard(view, publisher, authenticator, sessions, repository.fingerprint)
+    dashboard = Dashboard(view, publisher, authenticator, sessions, repository)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001

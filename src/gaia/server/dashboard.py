@@ -24,6 +24,7 @@ from gaia.server.api.operations import WATCHERS
 from gaia.server.auth import Authenticator, Identity, digest_of
 from gaia.server.publishing import Publisher
 from gaia.server.sessions import COOKIE, LIFETIME, Sessions
+from gaia.trust.repository import Repository
 
 _HERE = Path(__file__).parent
 _MAX_FORM = 4096
@@ -40,11 +41,7 @@ _HEADERS = {
 
 
 class Dashboard:
-    """Pages and sign-in.
-
-    Args:
-        fingerprint: of the trust root, hexadecimal.
-    """
+    """Pages and sign-in."""
 
     def __init__(
         self,
@@ -52,13 +49,13 @@ class Dashboard:
         publisher: Publisher,
         authenticator: Authenticator,
         sessions: Sessions,
-        fingerprint: str,
+        repository: Repository,
     ) -> None:
         self._view = view
         self._publisher = publisher
         self._authenticator = authenticator
         self._sessions = sessions
-        self._fingerprint = fingerprint
+        self._repository = repository
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -147,7 +144,10 @@ class Dashboard:
             "releases": [
                 catalogue.releases[tag] for tag in sorted(catalogue.releases, reverse=True)
             ],
-            "fingerprint": self._fingerprint,
+            "fingerprint": self._repository.fingerprint,
+            "expiries": sorted(
+                (at.timestamp(), role) for role, at in self._repository.expiries().items()
+            ),
             "url": f"{request.scope['scheme']}://{request.headers.get('host', '')}",
         }
 

@@ -78,13 +78,13 @@ Make one and keep it where only you can read it:
     "--max-upload-size", default=DEFAULT_MAX_UPLOAD, metavar="SIZE", help="Largest file taken."
 )
 @click.option(
-    "--heartbeat-interval",
-    default=5.0,
+    "--min-heartbeat-interval",
+    default=0.2,
     type=click.FloatRange(min=0.1, max=3600),
-    help="Seconds between two heartbeats of a worker.",
+    help="Seconds that workers must leave between heartbeats; they want 5 by default.",
 )
 @click.option("--log-format", default="text", type=click.Choice(["text", "json"]))
-def main(  # noqa: PLR0913 - one argument for each option
+def main(
     *,
     host: str,
     port: int,
@@ -94,7 +94,7 @@ def main(  # noqa: PLR0913 - one argument for each option
     database: str,
     blobs: str,
     max_upload_size: str,
-    heartbeat_interval: float,
+    min_heartbeat_interval: float,
     log_format: str,
 ) -> None:
     """Hold GAIA's releases, answer its workers' heartbeats, show the fleet."""
@@ -108,7 +108,7 @@ def main(  # noqa: PLR0913 - one argument for each option
             database=database,
             blobs=blobs,
             max_upload_size=parse_size(max_upload_size),
-            heartbeat_interval=heartbeat_interval,
+            min_heartbeat_interval=min_heartbeat_interval,
         )
     except InvalidInput as error:
         raise click.UsageError(str(error)) from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -18,9 +19,19 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counters that requests raise, and gauges that are read off the fleet at each scrape."""
+    """Counters that requests raise, and gauges that are read off the fleet at each scrape.
 
-    def __init__(self, fleet: Fleet) -> None:
+    Args:
+        expiries: when each trust role expires.
+        now: the time, in UTC.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        expiries: Callable[[], Mapping[str, datetime]],
+        now: Callable[[], datetime],
+    ) -> None:
         self.registry = CollectorRegistry()
         self.requests = self._counter(
             "gaia_http_requests", "Answered requests, heartbeats excepted.", "endpoint", "status"
@@ -28,7 +39,7 @@ class Metrics:
         self.uploads = self._counter("gaia_uploads", "Accepted uploads.")
         self.uploaded_bytes = self._counter("gaia_uploaded_bytes", "Bytes of accepted uploads.")
         self.downloads = self._counter("gaia_downloads", "Answered downloads.", "filename")
-        self.registry.register(_Gauges(fleet))
+        self.registry.register(_Gauges(fleet, expiries, now))
 
     def text(self) -> bytes:
         """All of it, in Prometheus's text format."""
@@ -39,8 +50,15 @@ class Metrics:
 
 
 class _Gauges(Collector):
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        expiries: Callable[[], Mapping[str, datetime]],
+        now: Callable[[], datetime],
+    ) -> None:
         self._fleet = fleet
+        self._expiries = expiries
+        self._now = now
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -60,6 +78,12 @@ class _Gauges(Collector):
         alarms = GaugeMetricFamily("gaia_worker_alarms", "Workers that report a trust failure.")
         alarms.add_metric([], sum(bool(worker.alarm) for worker in workers))
         yield alarms
+        expiry = GaugeMetricFamily(
+            "gaia_trust_days_to_expiry", "Days until a role's signature expires.", labels=["role"]
+        )
+        for role, at in self._expiries().items():
+            expiry.add_metric([role], (at - self._now()) / timedelta(days=1))
+        yield expiry
 
 
 def _state(worker: Worker) -> str:

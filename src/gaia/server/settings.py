@@ -27,7 +27,7 @@ class Settings:
         database: URL; empty for SQLite in the data folder.
         blobs: URL; empty for a folder in the data folder.
         max_upload_size: bytes.
-        heartbeat_interval: seconds between two heartbeats of a worker.
+        min_heartbeat_interval: seconds that workers must leave between heartbeats.
     """
 
     host: str
@@ -37,7 +37,7 @@ class Settings:
     database: str
     blobs: str
     max_upload_size: int
-    heartbeat_interval: float
+    min_heartbeat_interval: float
 
     @property
     def database_url(self) -> str:

@@ -19,5 +19,5 @@ class BuildInfo(Stamp):
         """Read the stamp of a single-file worker; without one, the package's own version."""
         folder = getattr(sys, "_MEIPASS", None)
         if folder is None:
-            return cls(__version__, None, 0.0)
+            return cls(f"v{__version__}", None, 0.0)
         return msgspec.json.decode((Path(folder) / STAMP_FILENAME).read_bytes(), type=cls)

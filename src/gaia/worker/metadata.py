@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gaia.errors import GaiaError, TrustError
+from gaia.errors import GaiaError
 from gaia.model.artifact import Artifact
 from gaia.model.channel import Pointer
 from gaia.model.tag import Tag
@@ -24,7 +24,7 @@ class Metadata:
     """Keeps the trust client in step with the server, and remembers why when it cannot.
 
     Attributes:
-        alarm: the trust failure that stands, in words; empty when all is well.
+        alarm: why the metadata is not what the server offers, in words; empty when all is well.
     """
 
     def __init__(
@@ -84,11 +84,8 @@ class Metadata:
         self.alarm = ""
 
     def _failed(self, error: Exception) -> None:
-        if isinstance(error, TrustError):
-            if str(error) != self.alarm:
-                log.error("metadata refused", code=error.code, reason=str(error))
-            self.alarm = str(error)
-        elif isinstance(error, GaiaError):
-            log.warning("metadata not fetched", code=error.code, reason=str(error))
-        else:
+        if not isinstance(error, GaiaError):
             raise error
+        if str(error) != self.alarm:
+            log.error("metadata refused or not fetched", code=error.code, reason=str(error))
+        self.alarm = str(error)

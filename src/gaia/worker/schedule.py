@@ -17,12 +17,15 @@ class Schedule:
         interval: seconds between heartbeats that the owner asked for.
         clock: monotonic seconds.
         chance: random numbers in [0, 1).
+
+    Attributes:
+        interval: seconds between heartbeats while the server answers.
     """
 
     def __init__(
         self, interval: float, clock: Callable[[], float], chance: Callable[[], float]
     ) -> None:
-        self._interval = interval
+        self._wanted = self.interval = interval
         self._clock = clock
         self._chance = chance
         self._failures = 0
@@ -36,15 +39,16 @@ class Schedule:
     def answered(self, at_least: float) -> None:
         """The server answered, and asked to leave `at_least` seconds in between."""
         self._failures = 0
-        self._due = self._clock() + jittered(max(self._interval, at_least), self._chance())
+        self.interval = max(self._wanted, at_least)
+        self._due = self._clock() + jittered(self.interval, self._chance())
 
     def failed(self, retry_after: float | None) -> None:
         """No answer. A server that named a time is not asked before it."""
         wait = full_jitter(
             self._failures,
             self._chance(),
-            base=self._interval,
-            cap=max(LONGEST_BACKOFF, self._interval),
+            base=self.interval,
+            cap=max(LONGEST_BACKOFF, self.interval),
         )
         self._failures += 1
         self._due = self._clock() + max(wait, retry_after or 0.0)

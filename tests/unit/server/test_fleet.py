@@ -106,7 +106,9 @@ def test_outcomes_are_kept_once_and_bounded() -> None:
     runs = [Outcome(0, float(number), 1.0, "itself") for number in range(OUTCOMES + 5)]
     for run in runs:
         for _ in range(2):  # the answer to the first was lost
-            fleet.beat(worker_id, Heartbeat("v1.0.0", "linux", workload=Workload("up", outcomes=[run])))
+            fleet.beat(
+                worker_id, Heartbeat("v1.0.0", "linux", workload=Workload("up", outcomes=[run]))
+            )
     assert fleet.get(worker_id).outcomes == tuple(runs[5:])
 
 
@@ -133,8 +135,15 @@ def test_a_hostile_worker_cannot_fill_the_memory() -> None:
         )
     )
     heartbeat = Heartbeat(
-        **dict.fromkeys(("version", "platform", "state", "reason", "bundle", "alarm"), long),
-        **dict.fromkeys(("externally_managed", "channel", "target"), long),
+        version=long,
+        platform=long,
+        state=long,
+        reason=long,
+        bundle=long,
+        alarm=long,
+        externally_managed=long,
+        channel=long,
+        target=long,
         workload=Workload(long, outcomes=[Outcome(0, 0.0, 0.0, long)] * 10_000),
         failure=Failure(long, long, long, long, long, 0.0),
     )

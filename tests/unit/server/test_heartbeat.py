@@ -10,9 +10,9 @@ import pytest
 
 from gaia.errors import InvalidInput, NotFound
 from gaia.model.artifact import EXPERIMENTS, Artifact
+from gaia.model.channel import pointer_over
 from gaia.model.release import Release
 from gaia.model.tag import Tag
-from gaia.planning.latest import pointer_over
 from gaia.protocol.worker import LOG_TAIL, MAX_BODY, Failure, Heartbeat, Register
 from gaia.server.catalogue import Catalogue
 from gaia.server.fleet import Fleet

@@ -109,7 +109,7 @@ class Builder:
         self.prepare()
         self._report(f"writing {tag}")
         built_at = float(os.environ.get("SOURCE_DATE_EPOCH") or 0)
-        stamp = Stamp(str(tag.version), trust_root, built_at).encode()
+        stamp = Stamp(str(tag), trust_root, built_at).encode()
 
         destination = output_dir / worker_filename("linux")
         output_dir.mkdir(parents=True, exist_ok=True)

@@ -69,12 +69,10 @@ class FleetView:
     """Reads the fleet.
 
     Attributes:
-        interval: seconds between two heartbeats of a worker.
         now: Unix seconds.
     """
 
     fleet: Fleet
-    interval: float
     now: Callable[[], float] = time.time
 
     def endpoints(self) -> list[Endpoint]:
@@ -105,7 +103,7 @@ class FleetView:
 
     def _entry(self, worker: Worker) -> WorkerEntry:
         report = worker.report or Heartbeat(worker.version, worker.platform, state=UNKNOWN_STATE)
-        patience = max(_MISSED * self.interval, _SHORTEST_ABSENCE)
+        patience = max(_MISSED * report.interval, _SHORTEST_ABSENCE)
         return WorkerEntry(
             id=worker.id,
             name=worker.name,
