@@ -47,7 +47,7 @@ def test_no_token_no_start(tmp_path: Path) -> None:
         (("--token-file", "/does/not/exist"), "exist"),
         (("--token", "x" * 20, "--port", "99999"), "99999"),
         (("--token", "x" * 20, "--max-upload-size", "huge"), "size"),
-        (("--token", "x" * 20, "--heartbeat-interval", "0"), "0"),
+        (("--token", "x" * 20, "--min-heartbeat-interval", "0"), "0"),
     ],
 )
 def test_wrong_options(tmp_path: Path, options: tuple[str, ...], word: str) -> None:
