@@ -80,10 +80,6 @@ class ServerProcess:
             self.process = subprocess.Popen(
                 [
                     *(*self.program, "--port", str(port), "--data-dir", str(self.data_dir)),
-<<<<<<< HEAD
-                    *("--min-heartbeat-interval", "0.1"),
-=======
->>>>>>> server
                     *self.options,
                 ],
                 env={**os.environ, "GAIA_TOKEN": self.token, **self.environment},
