@@ -55,6 +55,11 @@ def test_started_from_a_backup_or_staged_file(executable: Path, name: str) -> No
     assert "backup or of a staged file" in Installation(executable.with_name(name)).obstacle()
 
 
+def test_not_executable(executable: Path) -> None:
+    executable.chmod(0o644)
+    assert "not executable" in Installation(executable).obstacle()
+
+
 def test_not_a_regular_file(executable: Path) -> None:
     link = executable.with_name("link")
     link.symlink_to(executable)

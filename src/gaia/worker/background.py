@@ -43,10 +43,12 @@ class Background:
         self._thread = threading.Thread(target=run, name="gaia-background", daemon=True)
         self._thread.start()
 
-    def wait(self, patience: float) -> None:
-        """Let a job that was told to give up do so, for at most `patience` seconds."""
-        if self._thread is not None:
-            self._thread.join(patience)
+    def wait(self, patience: float) -> bool:
+        """Let a job that was told to give up do so, for `patience` seconds; whether it has."""
+        if self._thread is None:
+            return True
+        self._thread.join(patience)
+        return not self._thread.is_alive()
 
     def poll(self) -> None:
         """Act on a job that has ended. Call it from the main loop."""

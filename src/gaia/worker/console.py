@@ -80,6 +80,12 @@ class Console:
             os.dup2(self.stderr, 2)
             self._redirected = False
 
+    def close(self) -> None:
+        """As `restore`, and give the kept descriptors back. Use it no more."""
+        self.restore()
+        os.close(self.stdout)
+        os.close(self.stderr)
+
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):

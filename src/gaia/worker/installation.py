@@ -70,6 +70,8 @@ class Installation:
             return f"{self.path} cannot be looked at: {error.strerror}"
         if not stat.S_ISREG(status.st_mode):
             return f"{self.path} is not a regular file"
+        if not os.access(self.path, os.X_OK):
+            return f"{self.path} is not executable, so no version of it could start another"
         if os.geteuid() not in (0, status.st_uid):
             return f"{self.path} belongs to user {status.st_uid}, this worker is {os.geteuid()}"
         return self._write_refused(owners={os.geteuid(), status.st_uid})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +10,12 @@ import click
 from click.core import ParameterSource
 
 from gaia.errors import GaiaError, InvalidInput
-from gaia.model.channel import DEFAULT_CHANNEL, check_channel
+from gaia.model.channel import check_channel
 from gaia.trust.pin import RootPin
 from gaia.worker.build_info import BuildInfo
+from gaia.worker.composition import Options
 
 EXIT_USAGE = 2
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the owner of the machine asked for. Durations are in seconds."""
-
-    server: str
-    token: str
-    name: str
-    auto_update: bool
-    sync_experiments: bool
-    experiments_dir: Path
-    heartbeat_interval: float
-    state_dir: Path | None
-    trust_root: RootPin | None
-    channel: str
-    labels: dict[str, str]
-    drain_grace: float
-    drain_timeout: float
-    probation_heartbeats: int
-    probation_silence: float
-    log_format: str
-    command: tuple[str, ...]
 
 
 def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> click.Command:
@@ -87,13 +64,13 @@ def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> c
     @click.option("--sync-experiments", is_flag=True, help="Keep the experiments bundle current.")
     @click.option(
         "--experiments-dir",
-        default="./experiments",
+        default=Options.experiments_dir,
         type=click.Path(file_okay=False, path_type=Path),
         help="Where experiments/ of the bundle goes; run_all.py goes to its parent.",
     )
     @click.option(
         "--heartbeat-interval",
-        default=5.0,
+        default=Options.heartbeat_interval,
         type=click.FloatRange(min=0.1, max=3600),
         help="Seconds between heartbeats; the server may ask for more.",
     )
@@ -107,29 +84,29 @@ def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> c
         metavar="FILE|sha256:HEX",
         help="Root of trust: a root.json, or its SHA-256.  [default: built in, else first use]",
     )
-    @click.option("--channel", default=DEFAULT_CHANNEL, help="Channel of releases to follow.")
+    @click.option("--channel", default=Options.channel, help="Channel of releases to follow.")
     @click.option("--label", "labels", multiple=True, metavar="K=V", help="Label; repeatable.")
     @click.option(
         "--drain-grace",
-        default=10.0,
+        default=Options.drain_grace,
         type=click.FloatRange(min=0),
         help="Seconds between SIGTERM and SIGKILL of the workload.",
     )
     @click.option(
         "--drain-timeout",
-        default=3600.0,
+        default=Options.drain_timeout,
         type=click.FloatRange(min=0),
         help="Seconds that a busy workload (GAIA_BUSY) may hold an update.",
     )
     @click.option(
         "--probation-heartbeats",
-        default=3,
+        default=Options.probation_heartbeats,
         type=click.IntRange(min=1),
         help="Answered heartbeats after which an update is kept.",
     )
     @click.option(
         "--probation-silence",
-        default=60.0,
+        default=Options.probation_silence,
         type=click.FloatRange(min=1),
         help="Seconds without a sign of life after which an update is taken back.",
     )

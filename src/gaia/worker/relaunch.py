@@ -56,29 +56,50 @@ class Launch:
         Raises:
             InstallError: `exec`; this process goes on.
         """
-        with contextlib.suppress(OSError):
-            if self.folder:
-                os.chdir(self.folder)
         environment = {**self.environment, **extra}
-        for _ in range(_BUSY_TRIES):
-            try:
-                os.execve(self.path, self.arguments, environment)  # noqa: S606 - signed, and no shell
-            except OSError as error:
-                refused = error
-                # a child that some thread has just forked may still have the file open for writing
-                if error.errno != errno.ETXTBSY:
-                    break
-                time.sleep(_BUSY_PAUSE)
+        with _inside(self.folder):
+            for _ in range(_BUSY_TRIES):
+                try:
+                    os.execve(self.path, self.arguments, environment)  # noqa: S606 - signed, and no shell
+                except OSError as error:
+                    refused = error
+                    # a child that some thread has just forked may still have it open for writing
+                    if error.errno != errno.ETXTBSY:
+                        break
+                    time.sleep(_BUSY_PAUSE)
         raise InstallError(
             FailureReason.EXEC, f"The system does not execute {self.path}: {refused}."
         )
 
 
-def close_on_exec() -> None:
-    """Let no descriptor but the standard three outlive `exec`."""
+@contextlib.contextmanager
+def _inside(folder: str) -> Iterator[None]:
+    """Work in `folder` if it is still there, and come back: the program may be elsewhere by now."""
+    with contextlib.ExitStack() as way_back:
+        with contextlib.suppress(OSError):
+            before = os.open(".", os.O_PATH | os.O_CLOEXEC)
+            way_back.callback(os.close, before)
+            way_back.callback(os.fchdir, before)
+        with contextlib.suppress(OSError):
+            if folder:
+                os.chdir(folder)
+        yield
+
+
+@contextlib.contextmanager
+def close_on_exec() -> Iterator[None]:
+    """Let no descriptor but the standard three, and those opened up inside, outlive `exec`."""
+    inherited = []
     for descriptor in open_descriptors():
         with contextlib.suppress(OSError):  # the listing's own
-            os.set_inheritable(descriptor, False)
+            if os.get_inheritable(descriptor):
+                inherited.append(descriptor)
+                os.set_inheritable(descriptor, False)
+    try:
+        yield
+    finally:
+        for descriptor in inherited:
+            os.set_inheritable(descriptor, True)
 
 
 def open_descriptors() -> list[int]:

@@ -132,8 +132,8 @@ class Trial:
             self._probation.retire(reason, detail)
             with signals_held():
                 self._site.console.restore()
-                close_on_exec()
-                self._site.launch.execute({})
+                with close_on_exec():
+                    self._site.launch.execute({})
         except (InstallError, OSError) as error:
             log.critical("not reverted", reason=str(error))
             self._probation.retire(reason, f"{detail} {error}")

@@ -178,8 +178,8 @@ class Update:
                 self._journal.advance(Event.SWAPPED)
                 post = self.trial.post_guard(target.sha256, source.sha256)
                 self._installation.check(live=target.sha256, backup=source.sha256)
-                close_on_exec()
-                self._site.launch.execute(self._site.console.hand_on())
+                with close_on_exec():
+                    self._site.launch.execute(self._site.console.hand_on())
             except (InstallError, OSError) as error:
                 self._roll_back(staging, error, running, post)
 
@@ -197,9 +197,16 @@ class Update:
 
     def stopping(self) -> None:
         """This worker ends because it was told to, not because of the release that it runs."""
+        self.trial.stopping()
+
+    def cancel(self) -> None:
+        """Let the download or self-check that is under way come to an early end."""
         if self._staging is not None:
             self._staging.cancelled.set()
-        self.trial.stopping()
+
+    def release(self) -> None:
+        """Let another worker have the executable. Call it with nothing under way."""
+        self._lock.release()
 
     def _fetched(self, staging: Staging) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The updater: one `poll` that a main loop calls, and everything moves.
+"""The agent: one `poll` that a main loop calls, and everything moves.
 
 Each poll does one small step and returns. Slow work (metadata, downloads, unpacking) runs in one
 background thread; whatever changes files that others use (swap, exec, workload) runs here.
@@ -53,7 +53,7 @@ class Own:
     auto_update: bool
 
 
-class Updater:
+class Agent:
     """Heartbeats, and acting on what they bring."""
 
     def __init__(
@@ -87,20 +87,31 @@ class Updater:
 
     def run(self, stop: threading.Event) -> None:
         """Poll until `stop` is set, then end the workload in good order."""
-        self._begin(stop)
+        self.begin(stop)
         while not stop.is_set():
             self.poll()
             stop.wait(min(TICK, max(0.0, self._schedule.remaining)))
-        self._update.stopping()
-        self._workload.stop_now()
-        self._see_workload_stopped(threading.Event())
-        self._background.wait(PATIENCE_AT_END)
+        self.stopping()
+        self.close()
 
-    def _begin(self, stop: threading.Event) -> None:
+    def begin(self, stop: threading.Event) -> None:
         """A workload that a killed worker left behind must not see files move under it."""
         self._see_workload_stopped(stop)
         if self._sync is not None and not stop.is_set():
             self._sync.recover()
+
+    def stopping(self) -> None:
+        """This process was told to end: that is not to be held against the release it runs."""
+        self._update.stopping()
+
+    def close(self) -> None:
+        """End the workload and what is under way, and let go of the server and the executable."""
+        self._update.cancel()
+        self._workload.stop_now()
+        self._see_workload_stopped(threading.Event())
+        if self._background.wait(PATIENCE_AT_END):
+            self._update.release()
+        self._transport.close()
 
     def _see_workload_stopped(self, stop: threading.Event) -> None:
         while not (self._workload.stopped or stop.is_set()):
