@@ -30,7 +30,7 @@ def test_self_check_waits_for_the_descriptor(busy: tuple[Path, int]) -> None:
         os.posix_spawn(path, [str(path)], {})
     closer = threading.Timer(0.1, os.close, [descriptor])
     closer.start()
-    self_check(path, dict(os.environ), cancelled=threading.Event())
+    self_check(path, (), dict(os.environ), cancelled=threading.Event())
     closer.join()
 
 

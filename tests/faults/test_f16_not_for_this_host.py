@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,5 +59,9 @@ def test_self_check_fails(machine: Machine, behaviour: str, told: str) -> None:
     assert status["failed"] == [digest]
     assert machine.running() == [process.pid]
     for grandchild in machine.folder.glob("*.grandchild"):
-        pid = int(grandchild.read_text())
-        machine.eventually("the end of its child", lambda: not Path(f"/proc/{pid}").exists())
+        left = Path("/proc") / grandchild.read_text()
+        machine.eventually("the end of its child", partial(_is_gone, left))
+
+
+def _is_gone(path: Path) -> bool:
+    return not path.exists()

@@ -1,4 +1,4 @@
-"""Rows 20 and 25: a service manager kills guard and worker together, and starts the worker again."""
+"""Rows 20 and 25: a service manager kills guard and worker together, and starts it again."""
 
 from __future__ import annotations
 

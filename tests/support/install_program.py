@@ -1,8 +1,8 @@
 """A worker in miniature: the real installation code, without server, trust and workload.
 
-The `machine` fixture (`support.machine`) writes tiny `#!` scripts that run it, one for each release.
-Around the executable it keeps `events` (one JSON line for each thing that happened), `status`, and
-reads `offer` (the release to go to) and `server-down`.
+`support.machine` writes tiny `#!` scripts that run it, one for each release. Beside the executable
+it keeps `events` (a JSON line for each thing that happened) and `status`, and reads `offer` (the
+release to go to) and `server-down`.
 """
 
 import json
@@ -35,13 +35,6 @@ def main(tag: str, behaviour: str, executable: Path) -> None:
     if "--self-check" in sys.argv:
         self_check(behaviour)
         return
-    folder = executable.parent
-
-    def note(event: str, **more: object) -> None:
-        line = json.dumps({"event": event, "tag": tag, "pid": os.getpid(), **more})
-        with (folder / "events").open("a") as file:
-            file.write(line + "\n")
-
     console = Console.adopt(os.environ)
     launch = Launch.here(executable, dict(os.environ))
     policy = Policy(
@@ -51,49 +44,73 @@ def main(tag: str, behaviour: str, executable: Path) -> None:
         preflight_deadline=5,
     )
     site = Site(launch, console, policy)
-    if site.probation.count_boot():
+    if site.probation.count_boot():  # a native stub does this first of all
         launch.execute({})
-    note("start", argv=sys.argv[1:], cwd=launch.folder, environment=sorted(os.environ))
-    misbehave(behaviour, "at-once", folder)
-    stopping = False
+    Worker(tag, behaviour, site).run()
 
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
 
-    signal.signal(signal.SIGTERM, stop)
-    background = Background()
-    update = Update(site, background, tag, folder)
-    update.start()
-    print(f"{tag} runs", flush=True)
-    note("ready", state=update.state, obstacle=update.obstacle)
-    beats = ticks = 0
-    status = None
-    while not stopping:
-        background.poll()
-        update.alive()
-        if not (folder / "server-down").exists():
-            beats += 1
-        update.judge(Evidence(beats, True, True, 0))
-        offer = read_offer(folder)
-        if offer is not None and offer[0].tag != tag and update.offer(offer[0], copy_of(offer[1])):
-            note("offered", to=offer[0].tag)
-        if update.state == "draining":
-            note("swapping")
-            arm_kill(folder)
-            arm_sabotage(executable)
-            update.swap_and_exec(workload_ran=True)
-        before, status = status, status_of(tag, update)
-        if status != before:
-            aside = folder / "status.tmp"
-            aside.write_text(json.dumps(status))
-            aside.replace(folder / "status")
-        ticks += 1
-        if ticks > 3:
-            misbehave(behaviour, "late", folder)
-        time.sleep(TICK)
-    update.stopping()
-    note("stopped")
+class Worker:
+    """The main loop, and its notes in the folder of the executable."""
+
+    def __init__(self, tag: str, behaviour: str, site: Site) -> None:
+        self.tag = tag
+        self.behaviour = behaviour
+        self.site = site
+        self.folder = site.launch.path.parent
+        self.stopping = False
+        self.background = Background()
+        self.update = Update(site, self.background, tag, self.folder)
+        self.status: dict[str, object] = {}
+
+    def run(self) -> None:
+        self.note("start", argv=sys.argv[1:], cwd=self.site.launch.folder)
+        misbehave(self.behaviour, "at-once", self.folder)
+        signal.signal(signal.SIGTERM, self.stop)
+        self.update.start()
+        print(f"{self.tag} runs", flush=True)
+        self.note("ready", obstacle=self.update.obstacle)
+        beats = ticks = 0
+        while not self.stopping:
+            self.background.poll()
+            self.update.alive()
+            beats += not (self.folder / "server-down").exists()
+            self.update.judge(Evidence(beats, True, True, 0))
+            self.follow_offer()
+            self.tell_status()
+            ticks += 1
+            if ticks > 3:
+                misbehave(self.behaviour, "late", self.folder)
+            time.sleep(TICK)
+        self.update.stopping()
+
+    def stop(self, *_: object) -> None:
+        self.stopping = True
+
+    def follow_offer(self) -> None:
+        try:
+            entry = json.loads((self.folder / "offer").read_text())
+        except FileNotFoundError:
+            return
+        target = Target(entry["tag"], entry["sha256"], entry["size"])
+        if target.tag != self.tag and self.update.offer(target, copy_of(Path(entry["file"]))):
+            self.note("offered", to=target.tag)
+        if self.update.state == "draining":
+            self.note("swapping")
+            arm_kill(self.folder)
+            arm_sabotage(self.site.launch.path)
+            self.update.swap_and_exec(workload_ran=True)
+
+    def tell_status(self) -> None:
+        before, self.status = self.status, status_of(self.tag, self.update)
+        if self.status != before:
+            aside = self.folder / "status.tmp"
+            aside.write_text(json.dumps(self.status))
+            aside.replace(self.folder / "status")
+
+    def note(self, event: str, **more: object) -> None:
+        line = json.dumps({"event": event, "tag": self.tag, "pid": os.getpid(), **more})
+        with (self.folder / "events").open("a") as file:
+            file.write(line + "\n")
 
 
 def status_of(tag: str, update: Update) -> dict[str, object]:
@@ -106,7 +123,7 @@ def status_of(tag: str, update: Update) -> dict[str, object]:
         "failure": None if failure is None else msgspec.to_builtins(failure),
         "failed": sorted(update.failed_digests),
         "rescue": None if update.rescue is None else asdict(update.rescue),
-        "descriptors": len(os.listdir("/proc/self/fd")),
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
     }
 
 
@@ -136,14 +153,6 @@ def misbehave(behaviour: str, when: str, folder: Path) -> None:
     if behaviour == f"hang-{when}":
         print("the release hangs", file=sys.stderr, flush=True)
         time.sleep(1000)
-
-
-def read_offer(folder: Path) -> tuple[Target, Path] | None:
-    try:
-        entry = json.loads((folder / "offer").read_text())
-    except FileNotFoundError:
-        return None
-    return Target(entry["tag"], entry["sha256"], entry["size"]), Path(entry["file"])
 
 
 def copy_of(source: Path) -> Fetch:
@@ -202,6 +211,10 @@ def arm_sabotage(executable: Path) -> None:
                 executable.unlink()
             case "remove-backup":
                 backup.unlink()
+            case "stop-me":
+                os.kill(os.getpid(), signal.SIGTERM)
+            case "stop-me":
+                os.kill(os.getpid(), signal.SIGTERM)
             case "forbid-new":
                 executable.chmod(0o644)
         return call(*arguments, **more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -30,16 +31,20 @@ class Machine:
     """One install folder, and whoever runs from it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "machine"
-        self.folder.mkdir()
+        self.move_to(folder / "machine")
         self.releases = folder / "releases"
         self.releases.mkdir()
-        self.executable = self.folder / "gaia-worker"
-        self.backup = self.folder / "gaia-worker.bak"
-        self.private = self.folder / ".gaia"
         self.console = folder / "console"
         self.environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         self._processes: list[subprocess.Popen[bytes]] = []
+
+    def move_to(self, folder: Path) -> None:
+        """Use another install folder, before anything is installed."""
+        folder.mkdir()
+        self.folder = folder
+        self.executable = self.folder / "gaia-worker"
+        self.backup = self.folder / "gaia-worker.bak"
+        self.private = self.folder / ".gaia"
 
     def release(self, tag: str, behaviour: str = "good") -> bytes:
         """The executable of a release."""
@@ -126,12 +131,13 @@ class Machine:
 
     def kill_all(self) -> None:
         """SIGKILL to everything at once, as a service manager or the power cut does."""
+        for process in self._processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         while pids := self.running():
             for pid in pids:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
             for process in self._processes:
                 process.poll()
         for process in self._processes:

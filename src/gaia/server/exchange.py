@@ -10,13 +10,27 @@ from starlette.types import Receive, Scope, Send
 from gaia.errors import GaiaError, InvalidInput, Refused
 from gaia.protocol.worker import MAX_BODY
 from gaia.server import problems
-from gaia.server.auth import Authenticator, Role
+from gaia.server.auth import Authenticator, Role, bearer_digest
 from gaia.server.heartbeat import HeartbeatService
 
 log = structlog.get_logger(__name__)
 
 PATH = "/api/workers/heartbeat/"
 ROLES = frozenset({Role.WORKER, Role.ADMIN})
+
+
+class Credentials:
+    """The last token of a connection, hashed once for all the heartbeats that bring it."""
+
+    def __init__(self) -> None:
+        self._authorization: bytes | None = None
+        self._digest: bytes | None = None
+
+    def digest(self, authorization: bytes | None) -> bytes | None:
+        """SHA-256 of the token in an `Authorization` header."""
+        if authorization != self._authorization:
+            self._authorization, self._digest = authorization, bearer_digest(authorization)
+        return self._digest
 
 
 class Exchange:
@@ -30,7 +44,13 @@ class Exchange:
         self._service = service
         self._authenticator = authenticator
 
-    def check(self, method: str, headers: Iterable[tuple[bytes, bytes]], client: str) -> bool:
+    def check(
+        self,
+        method: str,
+        headers: Iterable[tuple[bytes, bytes]],
+        client: str,
+        credentials: Credentials,
+    ) -> bool:
         """Judge a request by its head; whether the client waits for `100 Continue`.
 
         Raises:
@@ -45,7 +65,7 @@ class Exchange:
                 length = value
             elif name == b"expect":
                 expects = value.lower() == b"100-continue"
-        self._authenticator.require(authorization, ROLES, client)
+        self._authenticator.require_digest(credentials.digest(authorization), ROLES, client)
         if method not in ("POST", "GET"):
             raise Refused(
                 "method-not-allowed",
@@ -72,7 +92,7 @@ class Exchange:
         client = scope["client"]
         method, headers = scope["method"], scope["headers"]
         try:
-            self.check(method, headers, client[0] if client else "-")
+            self.check(method, headers, client[0] if client else "-", Credentials())
             body = await _read(receive)
             worker_id = scope["path"].removeprefix(PATH)
             content = self.answer(method, worker_id, body)

@@ -14,14 +14,14 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import httptools
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gaia.errors import InvalidInput
 from gaia.protocol.worker import MAX_BODY
 from gaia.server import sendfile
 from gaia.server.auth import Authenticator
-from gaia.server.exchange import PATH, Exchange, refusal, too_large
+from gaia.server.exchange import PATH, Credentials, Exchange, refusal, too_large
 from gaia.server.heartbeat import HeartbeatService
 
 LINGER = 2.0
@@ -59,6 +59,14 @@ class GaiaProtocol(HttpToolsProtocol):
         self._body: bytes | bytearray = b""
         self._unread = False
         self._transfer: sendfile.Transfer | None = None
+        self._credentials = Credentials()
+        self._heard = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport's callback."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._heard = self.loop.time()
+        self._watch(self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport's callback."""
@@ -69,9 +77,35 @@ class GaiaProtocol(HttpToolsProtocol):
             self._transfer.abandon()
 
     def data_received(self, data: bytes) -> None:
-        """The transport's callback."""
-        if not self._closing:
-            super().data_received(data)
+        """The transport's callback.
+
+        Unlike uvicorn's it leaves the keep-alive timer running, and lets it find out whether
+        something was heard: a timer for each heartbeat costs as much as its JSON.
+        """
+        if self._closing:
+            return
+        self._heard = self.loop.time()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade:
+            # Answered as if there had been no Upgrade header, as RFC 9110 permits.
+            return
+
+    def timeout_keep_alive_handler(self) -> None:
+        """The timer's callback."""
+        self.timeout_keep_alive_task = None
+        left = self._heard + self.timeout_keep_alive - self.loop.time()
+        if self._closing or (left <= 0 and not self._busy() and not self._unread):
+            super().timeout_keep_alive_handler()
+        else:
+            self._watch(left if left > 0 else self.timeout_keep_alive)
+
+    def _watch(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
 
     def resume_writing(self) -> None:
         """The transport's callback."""
@@ -144,23 +178,13 @@ class GaiaProtocol(HttpToolsProtocol):
         if not keep_alive:
             self._closing = True
             self.transport.close()
-        self.on_response_complete()
+        self.server_state.total_requests += 1
+        if self.timeout_keep_alive_task is None:
+            self._watch(self.timeout_keep_alive)
         if self.flow.write_paused:
             # A client that sends without reading is not listened to until it reads.
             self._unread = True
             self.flow.pause_reading()
-
-    def send_400_response(self, msg: str) -> None:
-        """uvicorn's way of saying that the parser gave up."""
-        if self._busy():
-            # In the midst of another answer nothing can be said.
-            self._closing = True
-            self.transport.close()
-            return
-        self._method = ""
-        self._refuse(
-            InvalidInput("invalid-http", msg, hint="Percent-encode what is not ASCII in a URL.")
-        )
 
     def _begin(self) -> None:
         self._inline = True
@@ -168,7 +192,10 @@ class GaiaProtocol(HttpToolsProtocol):
         client = self.client
         try:
             expects = self.exchange.check(
-                self._method, self.headers, "-" if client is None else client[0]
+                self._method,
+                self.headers,
+                "-" if client is None else client[0],
+                self._credentials,
             )
         except Exception as error:  # noqa: BLE001
             self._refuse(error)
@@ -181,14 +208,27 @@ class GaiaProtocol(HttpToolsProtocol):
 
         Closing at once would reset it, and the client might never see why.
         """
+        self._unset_keepalive_if_required()
+        if self._busy():
+            cycle = self.cycle
+            if not cycle.more_body:
+                # The fault is behind a request that still gets its answer, the last one here.
+                cycle.keep_alive = False
+                self._closing = True
+                return
+            if cycle.response_started or self.pipeline:
+                self._closing = True
+                self.transport.close()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
         self._write_refusal(error, keep_alive=False)
         self._closing = True
         self._body = b""
         self.server_state.total_requests += 1
-        self._unset_keepalive_if_required()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.timeout_keep_alive_task = self.loop.call_later(LINGER, self.timeout_keep_alive_handler)
+        self._watch(LINGER)
 
     def _write_refusal(self, error: Exception, *, keep_alive: bool) -> None:
         status, headers, body = refusal(error)

@@ -52,6 +52,11 @@ class RootPin:
         return cls()
 
     @classmethod
+    def built_in(cls, root: bytes | None) -> RootPin:
+        """What was built into the worker; without that, trust on first use."""
+        return cls.on_first_use() if root is None else cls.of_file(root)
+
+    @classmethod
     def parse(cls, text: str) -> RootPin:
         """Read `--trust-root`: `sha256:HEX`, or the path of a root.json.
 

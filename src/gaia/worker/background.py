@@ -43,6 +43,11 @@ class Background:
         self._thread = threading.Thread(target=run, name="gaia-background", daemon=True)
         self._thread.start()
 
+    def wait(self, patience: float) -> None:
+        """Let a job that was told to give up do so, for at most `patience` seconds."""
+        if self._thread is not None:
+            self._thread.join(patience)
+
     def poll(self) -> None:
         """Act on a job that has ended. Call it from the main loop."""
         if self._thread is None or self._thread.is_alive():

@@ -19,31 +19,32 @@ _LOWEST = 20
 
 
 class Console:
-    """The original standard output and error.
+    """The original standard output and error, under numbers that stay the same.
 
     Attributes:
-        stdout, stderr: their descriptors: what the workload gets, and the guard forwards to.
+        stdout, stderr: what the workload gets, and the guard forwards to. Not inherited as such.
     """
 
-    def __init__(self, stdout: int = 1, stderr: int = 2) -> None:
+    def __init__(self, stdout: int, stderr: int, *, redirected: bool) -> None:
         self.stdout = stdout
         self.stderr = stderr
+        self._redirected = redirected
 
     @classmethod
     def adopt(cls, environment: MutableMapping[str, str]) -> Console:
-        """Take over what the version before handed on, if it did, out of the environment."""
+        """Take over what the version before handed on, if it did, out of the environment.
+
+        Call it before anything is opened: it also fills the standard descriptors that a daemon was
+        started without, lest some file becomes the standard output.
+        """
+        _fill_standard()
         try:
             out, err = (int(number) for number in environment.pop(VARIABLE, "").split(","))
             for descriptor in (out, err):
                 os.set_inheritable(descriptor, False)
         except (ValueError, OSError):
-            return cls()
-        return cls(out, err)
-
-    @property
-    def redirected(self) -> bool:
-        """Whether what this process writes goes to the file of its probation."""
-        return self.stdout != 1
+            return cls(_keep(1), _keep(2), redirected=False)
+        return cls(out, err, redirected=True)
 
     def redirect(self, path: Path) -> None:
         """Let what this process, and the next one in its place, writes go to `path`.
@@ -51,52 +52,46 @@ class Console:
         Raises:
             OSError: nothing was changed.
         """
-        if self.redirected:
+        if self._redirected:
             return
-        flush()
+        _flush()
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         file = os.open(path, flags, 0o600)
-        try:
-            out, err = _keep(1), _keep(2)
-            os.dup2(file, 1)
-            os.dup2(file, 2)
-        finally:
-            os.close(file)
-        self.stdout, self.stderr = out, err
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        os.close(file)
+        self._redirected = True
 
     def hand_on(self) -> dict[str, str]:
         """Let the originals outlive `exec`; the variable that tells the next version of them."""
-        if not self.redirected:
+        if not self._redirected:
             return {}
         for descriptor in (self.stdout, self.stderr):
             os.set_inheritable(descriptor, True)
         return {VARIABLE: f"{self.stdout},{self.stderr}"}
 
     def restore(self) -> None:
-        """Write to the originals again."""
-        if not self.redirected:
-            return
-        flush()
-        out, err = self.stdout, self.stderr
-        self.stdout, self.stderr = 1, 2
-        for original, standard in ((out, 1), (err, 2)):
-            os.dup2(original, standard)
-            os.close(original)
+        """Write to the originals again, and keep them to oneself."""
+        for descriptor in (self.stdout, self.stderr):
+            os.set_inheritable(descriptor, False)
+        if self._redirected:
+            _flush()
+            os.dup2(self.stdout, 1)
+            os.dup2(self.stderr, 2)
+            self._redirected = False
 
 
-def flush() -> None:
-    """Write out what Python still buffers."""
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
 
 
 def _keep(descriptor: int) -> int:
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
-    except OSError:  # it was closed: a daemon's
-        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            return fcntl.fcntl(null, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
-        finally:
-            os.close(null)
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
+
+
+def _fill_standard() -> None:
+    while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(lowest, True)
+    os.close(lowest)

@@ -20,6 +20,7 @@ import structlog
 from gaia.errors import InstallError, TrustError
 from gaia.planning.bundle import Manifest, unsafe
 from gaia.worker.archive import Limits, check, extract
+from gaia.worker.bundle_state import BundleState, StateFile
 from gaia.worker.bundle_swap import EXPERIMENTS_FOLDER, BundleSwap, Places
 from gaia.worker.durable import fsync_folder, write_atomic
 from gaia.worker.lock import FileLock
@@ -32,20 +33,6 @@ _SWAP_PATIENCE = 10.0
 """Seconds to wait for another worker on the same folder."""
 
 log = structlog.get_logger(__name__)
-
-
-class _State(msgspec.Struct):
-    """Contents of `state.json`.
-
-    Attributes:
-        installed: the bundle in place.
-        pending: the bundle that is being put there; finished or undone before anything else.
-        retired: the bundle before `installed`, while its files are being removed.
-    """
-
-    installed: Manifest | None = None
-    pending: Manifest | None = None
-    retired: Manifest | None = None
 
 
 class Experiments:
@@ -74,8 +61,7 @@ class Experiments:
         self._archive = cache / "experiments.tar.gz"
         self._private = self.parent / f".gaia-{self._folder.name}"
         self._places = Places(self._folder)
-        self._read_at: tuple[int, int, int] | None = None
-        self._state = _State()
+        self._state = StateFile(self._private / "state.json")
         self._staged: str | None = None
 
     @property
@@ -91,13 +77,13 @@ class Experiments:
     @property
     def digest(self) -> str | None:
         """SHA-256 of the bundle in place; None when there is none, or a swap is unfinished."""
-        state = self._load()
+        state = self._state.load()
         return state.installed.sha256 if state.installed and not state.pending else None
 
     @property
     def consistent(self) -> bool:
         """Whether all files in place are of one bundle, so that the workload may be started."""
-        return self._load().pending is None
+        return self._state.load().pending is None
 
     def stage(self, archive: Path, sha256: str) -> None:
         """Verify and extract a bundle, leaving the one in place alone. May run in a thread.
@@ -123,13 +109,13 @@ class Experiments:
         with self._exclusive():
             self._finish()
             self._clean()
-            state = self._load()
+            state = self._state.load()
             if state.installed and state.installed.sha256 == self._staged:
                 return
             manifest = self._read_staged()
             for obstacle in self._swap_of(state.installed, manifest).obstacles():
                 raise _not_writable(obstacle)
-            self._save(_State(installed=state.installed, pending=manifest))
+            self._state.save(BundleState(installed=state.installed, pending=manifest))
             self._finish()
             self._tidy()
 
@@ -147,15 +133,15 @@ class Experiments:
                 self._tidy()
 
     def _finish(self) -> None:
-        state = self._load()
+        state = self._state.load()
         if state.pending is not None:
             self._forward(state, state.pending)
 
     def _clean(self) -> None:
-        state = self._load()
+        state = self._state.load()
         if state.retired is not None and state.installed is not None:
             self._swap_of(state.retired, state.installed).clean()
-            self._save(_State(installed=state.installed))
+            self._state.save(BundleState(installed=state.installed))
 
     def _tidy(self) -> None:
         """Remove what is not needed any more; what resists can stay until the next swap."""
@@ -167,25 +153,25 @@ class Experiments:
             if entry.is_dir() and entry.name != "partial":
                 shutil.rmtree(entry, ignore_errors=True)
 
-    def _forward(self, state: _State, pending: Manifest) -> None:
+    def _forward(self, state: BundleState, pending: Manifest) -> None:
         if not self._generation(pending.sha256).is_dir():
             log.warning("staged bundle has vanished", sha256=pending.sha256)
-            self._save(_State(installed=state.installed))
+            self._state.save(BundleState(installed=state.installed))
             return
         swap = self._swap_of(state.installed, pending)
         retired = state.installed or Manifest("", {}, [])
         try:
             swap.forward()
-            self._save(_State(installed=pending, retired=retired))
+            self._state.save(BundleState(installed=pending, retired=retired))
         except OSError:
             self._back(state, swap)
             raise
         log.info("experiments are in place", sha256=pending.sha256, files=len(pending.files))
 
-    def _back(self, state: _State, swap: BundleSwap) -> None:
+    def _back(self, state: BundleState, swap: BundleSwap) -> None:
         try:
             swap.back()
-            self._save(_State(installed=state.installed))
+            self._state.save(BundleState(installed=state.installed))
         except OSError as error:
             raise InstallError(
                 "experiments-inconsistent",
@@ -248,26 +234,6 @@ class Experiments:
                 "The experiments bundle is not, or no longer, staged on this machine.",
                 hint="It is fetched again with one of the next heartbeats.",
             ) from None
-
-    def _load(self) -> _State:
-        """The state; read anew only when another worker may have changed it."""
-        path = self._private / "state.json"
-        try:
-            found = path.stat()
-            read_at = (found.st_ino, found.st_mtime_ns, found.st_size)
-            if read_at != self._read_at:
-                self._state = msgspec.json.decode(path.read_bytes(), type=_State)
-                self._read_at = read_at
-        except (FileNotFoundError, NotADirectoryError):
-            self._state, self._read_at = _State(), None
-        except (OSError, msgspec.MsgspecError) as error:
-            log.warning("state of the experiments cannot be read", reason=str(error))
-            self._state, self._read_at = _State(), None
-        return self._state
-
-    def _save(self, state: _State) -> None:
-        self._read_at = None
-        write_atomic(self._private / "state.json", msgspec.json.encode(state))
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:

@@ -43,6 +43,7 @@ _LONGEST_STEP = 1.0
 _DEATH_WAIT = 60.0
 _MOST_TRIES = 30
 _LOG_LIMIT = 1024 * 1024
+_BACKLOG_LIMIT = 16 * _LOG_LIMIT
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,10 @@ class _Guard:
 
 
 class _LogTap:
-    """Forwards what is appended to a file to standard error, without ever waiting for a reader."""
+    """Forwards what is appended to a file to standard error, without ever waiting for a reader.
+
+    The file stays bounded, as a probation may last: what a reader leaves too long is dropped.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -235,11 +239,12 @@ class _LogTap:
                 if self._writable.poll(0) != [(2, select.POLLOUT)]:
                     break
                 self._at += os.write(2, block)
-            if self._at > _LOG_LIMIT:
-                self._shorten()
+            size = os.fstat(self._file).st_size
+            if size > (_LOG_LIMIT if size == self._at else _BACKLOG_LIMIT):
+                self._shorten(size)
 
-    def _shorten(self) -> None:
-        tail = os.pread(self._file, LOG_TAIL, self._at - LOG_TAIL)
+    def _shorten(self, size: int) -> None:
+        tail = os.pread(self._file, LOG_TAIL, size - LOG_TAIL)
         os.ftruncate(self._file, 0)
         os.write(self._file, tail)
         self._at = len(tail)

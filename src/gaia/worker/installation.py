@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Set
 from pathlib import Path
 
 from gaia.errors import InstallError, TrustError
@@ -71,7 +72,7 @@ class Installation:
             return f"{self.path} is not a regular file"
         if os.geteuid() not in (0, status.st_uid):
             return f"{self.path} belongs to user {status.st_uid}, this worker is {os.geteuid()}"
-        return self._write_refused()
+        return self._write_refused(owners={os.geteuid(), status.st_uid})
 
     def free_space(self) -> int:
         """Bytes that may still be written beside the executable."""
@@ -245,12 +246,12 @@ class Installation:
             for leftover in self.private.glob(f"{self.path.name}.*.tmp"):
                 unlink_quietly(leftover)
 
-    def _write_refused(self) -> str:
+    def _write_refused(self, owners: Set[int]) -> str:
         probe, renamed = self.beside("probe"), self.path.with_name(f".{self.path.name}.probe")
         try:
             self.private.mkdir(mode=0o700, exist_ok=True)
             status = self.private.lstat()
-            if not stat.S_ISDIR(status.st_mode) or status.st_uid != self.path.lstat().st_uid:
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid not in owners:
                 return f"{self.private} is not a folder of the executable's owner"
             if status.st_mode & 0o022:
                 self.private.chmod(stat.S_IMODE(status.st_mode) & ~0o022)

@@ -78,59 +78,42 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
         Launch.here(executable or Path(sys.argv[0]).resolve(), environment),
         console,
         Policy(options.probation_heartbeats, options.probation_silence),
+        managed="" if executable else "this worker is not a single-file build",
     )
     update = Update(site, background, build.version, state)
     update.trial.on_commit = lambda: remove_old_runtimes(
         (site.installation.path, site.installation.backup)
     )
     update.start()
-
+    log.info("worker starts", version=build.version, name=options.name, server=options.server)
     transport = Transport(options.server, options.token, f"gaia-worker/{build.version}")
     trust = TrustClient(
         state / "trust",
         TufSource(transport),
-        root_pin(options.trust_root, build.trust_root),
+        options.trust_root or RootPin.built_in(build.trust_root),
         lambda: datetime.now(UTC),
         channel=options.channel,
     )
-    metadata = Metadata(trust, options.channel, background, time.monotonic)
-    folder = options.experiments_dir.absolute()
-    sync = (
-        ExperimentsSync(
-            Experiments(folder, cache=state, protected=(site.installation.path, state)),
-            transport,
-            background,
-            time.monotonic,
-            random.random,
-        )
-        if options.sync_experiments
-        else None
+    introduction = introduce(options, build, environment, state)
+    experiments = Experiments(
+        options.experiments_dir.absolute(),
+        cache=state,
+        protected=(site.installation.path, site.installation.backup, state),
     )
-    if sync is not None:
-        sync.recover()
-    introduction = Register(
-        name=options.name,
-        version=build.version,
-        gpu=gpu(environment),
-        registered_at=time.time(),
-        machine=machine_id(state),
-        platform=platform_name(),
-        channel=options.channel,
-        labels=options.labels,
-    )
-    log.info("worker starts", version=build.version, name=options.name, server=options.server)
     return Updater(
         Own(build.version, introduction.platform, options.channel, options.auto_update),
         session=Session(transport, introduction),
         transport=transport,
         schedule=Schedule(options.heartbeat_interval, time.monotonic, random.random),
         background=background,
-        metadata=metadata,
+        metadata=Metadata(trust, options.channel, background, time.monotonic),
         update=update,
-        sync=sync,
+        sync=ExperimentsSync(experiments, transport, background, time.monotonic, random.random)
+        if options.sync_experiments
+        else None,
         workload=Workload(
             options.command,
-            folder.parent,
+            experiments.parent,
             state_dir=state,
             environment={k: v for k, v in environment.items() if k != "GAIA_TOKEN"},
             stdio=(console.stdout, console.stderr),
@@ -140,11 +123,20 @@ def compose(options: Options, console: Console, environment: Mapping[str, str]) 
     )
 
 
-def root_pin(given: str | None, built_in: bytes | None) -> RootPin:
-    """The root of trust: what the owner gave, else what was built in, else the first one seen."""
-    if given is not None:
-        return RootPin.parse(given)
-    return RootPin.on_first_use() if built_in is None else RootPin.of_file(built_in)
+def introduce(
+    options: Options, build: BuildInfo, environment: Mapping[str, str], state: Path
+) -> Register:
+    """What this worker registers as."""
+    return Register(
+        name=options.name,
+        version=build.version,
+        gpu=gpu(environment),
+        registered_at=time.time(),
+        machine=machine_id(state),
+        platform=platform_name(),
+        channel=options.channel,
+        labels=options.labels,
+    )
 
 
 def default_state_dir(options: Options, executable: Path | None) -> Path:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from gaia.errors import GaiaError, InvalidInput
 from gaia.model.channel import DEFAULT_CHANNEL, check_channel
+from gaia.trust.pin import RootPin
 from gaia.worker.build_info import BuildInfo
 
 EXIT_USAGE = 2
@@ -28,7 +30,7 @@ class Options:
     experiments_dir: Path
     heartbeat_interval: float
     state_dir: Path | None
-    trust_root: str | None
+    trust_root: RootPin | None
     channel: str
     labels: dict[str, str]
     drain_grace: float
@@ -40,12 +42,11 @@ class Options:
 
 
 def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> click.Command:
-    """The click command that parses `Options` and hands them to `run`."""
+    """The click command that parses `Options` and hands them to `run`.
 
-    def check_and_exit(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-        if wanted and not context.resilient_parsing:
-            self_check()
-            context.exit(0)
+    With `--self-check` they are parsed and handed to nobody: an update learns of a flag that the
+    new version does not know, or of a file that is gone, while the old version still runs.
+    """
 
     @click.command(
         name="gaia-worker",
@@ -56,13 +57,12 @@ def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> c
     @click.version_option(BuildInfo.load().version, message="gaia-worker %(version)s")
     @click.option(
         "--self-check",
+        "only_check",
         is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=check_and_exit,
-        help="Load everything, then exit 0: what an update is asked to do before it is installed.",
+        help="Load everything, look at the other options, then exit 0: what a new version is asked "
+        "to do before it is installed.",
     )
-    @click.option("--server", required=True, metavar="URL", help="Address of gaia-server.")
+    @click.option("--server", metavar="URL", help="Address of gaia-server.")
     @click.option(
         "--token",
         metavar="TOKEN",
@@ -75,7 +75,6 @@ def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> c
     )
     @click.option(
         "--name",
-        required=True,
         envvar="GAIA_WORKER_NAME",
         show_envvar=True,
         help="Name of this worker in the fleet.",
@@ -141,32 +140,60 @@ def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> c
         help="How log lines on standard error look.",
     )
     @click.argument("command", nargs=-1, type=click.UNPROCESSED)
+    @click.pass_context
     def gaia_worker(
-        token: str | None,
-        token_file: Path | None,
-        labels: tuple[str, ...],
-        **rest: Any,  # noqa: ANN401 - one of each option's type
+        context: click.Context,
+        /,
+        *,
+        only_check: bool,
+        **values: Any,  # noqa: ANN401 - one of each option's type
     ) -> None:
         """Stay on the release that the operator signed, and run COMMAND meanwhile."""
         try:
-            run(
-                Options(
-                    **{
-                        **rest,
-                        "token": _token(token, token_file),
-                        "labels": dict(_label(text) for text in labels),
-                        "channel": check_channel(rest["channel"]),
-                        "sync_experiments": rest["sync_experiments"] or rest["auto_update"],
-                    }
-                )
-            )
+            if only_check and not _given(context, values):
+                self_check()
+                return
+            options = _options(values)
+            if only_check:
+                self_check()
+            else:
+                run(options)
         except GaiaError as error:
             click.echo(f"gaia-worker: {error}", err=True)
-            raise click.exceptions.Exit(
-                EXIT_USAGE if isinstance(error, InvalidInput) else 1
-            ) from None
+            context.exit(EXIT_USAGE if isinstance(error, InvalidInput) else 1)
 
     return gaia_worker
+
+
+def _given(context: click.Context, names: Iterable[str]) -> bool:
+    """Whether any of these options is on the command line."""
+    return any(context.get_parameter_source(n) is ParameterSource.COMMANDLINE for n in names)
+
+
+def _options(values: dict[str, Any]) -> Options:
+    """Options of click's raw values.
+
+    Raises:
+        InvalidInput: `missing-option`, `no-token`, `invalid-label`, `invalid-channel`,
+            `trust-root-unreadable`, `invalid-digest`.
+    """
+    for option in ("server", "name"):
+        if not values[option]:
+            raise InvalidInput(
+                "missing-option", f"--{option} is missing.", hint="See gaia-worker --help."
+            )
+    token, token_file = values.pop("token"), values.pop("token_file")
+    pin = values.pop("trust_root")
+    return Options(
+        **{
+            **values,
+            "token": _token(token, token_file),
+            "trust_root": None if pin is None else RootPin.parse(pin),
+            "labels": dict(_label(text) for text in values["labels"]),
+            "channel": check_channel(values["channel"]),
+            "sync_experiments": values["sync_experiments"] or values["auto_update"],
+        }
+    )
 
 
 def _token(token: str | None, token_file: Path | None) -> str:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gaia.errors import InstallError
@@ -59,6 +59,7 @@ def check_header(path: Path) -> None:
 
 def self_check(
     path: Path,
+    arguments: Sequence[str],
     environment: Mapping[str, str],
     *,
     cancelled: threading.Event,
@@ -67,6 +68,7 @@ def self_check(
     """Run `path --self-check` and see it end with 0. Nothing that it started outlives this.
 
     Args:
+        arguments: of the worker, for the new version to look at.
         deadline: seconds.
 
     Raises:
@@ -76,7 +78,7 @@ def self_check(
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         os.set_blocking(writer, True)
-        process = _start(path, environment, writer)
+        process = _start([path, SELF_CHECK, *arguments], environment, writer)
     except BaseException:
         os.close(reader)
         raise
@@ -107,11 +109,13 @@ def self_check(
         )
 
 
-def _start(path: Path, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+def _start(
+    command: Sequence[str | Path], environment: Mapping[str, str], output: int
+) -> subprocess.Popen[bytes]:
     for _ in range(_BUSY_TRIES):
         try:
             return subprocess.Popen(  # noqa: S603 - signed, and no shell
-                [path, SELF_CHECK],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -123,7 +127,7 @@ def _start(path: Path, environment: Mapping[str, str], output: int) -> subproces
             if error.errno != errno.ETXTBSY:
                 raise _not_started(error) from error
             time.sleep(_BUSY_PAUSE)
-    raise InstallError(FailureReason.BUSY, f"{path} is still open for writing.")
+    raise InstallError(FailureReason.BUSY, f"{command[0]} is still open for writing.")
 
 
 def _not_started(error: OSError) -> InstallError:

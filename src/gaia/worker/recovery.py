@@ -44,7 +44,7 @@ class Facts:
 
 def diagnose(facts: Facts) -> Finding:
     """Read the facts; every combination has a reading."""
-    if facts.reverted is not None:
+    if facts.reverted is not None and facts.live != facts.marker:
         return Finding.STRANDED if facts.live == facts.reverted else Finding.REVERTED
     if facts.marker is not None:
         return _marked(facts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from gaia.worker.durable import as_install_error
 from gaia.worker.installation import Installation
 from gaia.worker.journal import Target
 from gaia.worker.preflight import PreflightFailed, check_header, self_check
+from gaia.worker.relaunch import Launch
 
 log = structlog.get_logger()
 
@@ -62,8 +63,8 @@ class Staging:
         self._installation.seal(self.target)
         check_header(self._installation.staged)
 
-    def preflight(self, environment: Mapping[str, str], deadline: float) -> None:
-        """Run the staged file's self-check.
+    def preflight(self, launch: Launch, deadline: float) -> None:
+        """Run the staged file's self-check, with the arguments that it would be started with.
 
         Raises:
             PreflightFailed: it did not pass.
@@ -72,7 +73,8 @@ class Staging:
         try:
             self_check(
                 self._installation.staged,
-                environment,
+                launch.arguments[1:],
+                launch.environment,
                 cancelled=self.cancelled,
                 deadline=deadline,
             )

@@ -44,9 +44,14 @@ class Policy:
 
 
 class Site:
-    """The place of an update: one installed executable, and the process that was started of it."""
+    """The place of an update: one installed executable, and the process that was started of it.
 
-    def __init__(self, launch: Launch, console: Console, policy: Policy) -> None:
+    Args:
+        managed: why the executable is someone else's business, where the caller knows so.
+    """
+
+    def __init__(self, launch: Launch, console: Console, policy: Policy, managed: str = "") -> None:
+        self.managed = managed
         self.launch = launch
         self.console = console
         self.policy = policy

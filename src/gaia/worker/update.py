@@ -107,7 +107,7 @@ class Update:
         before any other thread is. It does not return when the version to run is another one.
         """
         release_signals()
-        self.obstacle = self._installation.obstacle()
+        self.obstacle = self._site.managed or self._installation.obstacle()
         if not self.obstacle and not self._lock.acquire(_LOCK_PATIENCE):
             self.obstacle = f"another worker runs from {self._site.launch.path}"
         if self.obstacle:
@@ -207,9 +207,9 @@ class Update:
         except InstallError as error:
             self._failed(staging, error)
             return
-        environment, deadline = self._site.launch.environment, self._site.policy.preflight_deadline
+        launch, deadline = self._site.launch, self._site.policy.preflight_deadline
         self._background.start(
-            lambda: staging.preflight(environment, deadline),
+            lambda: staging.preflight(launch, deadline),
             lambda _: self._passed(staging),
             lambda error: self._failed(staging, error),
         )

@@ -39,6 +39,9 @@ log = structlog.get_logger()
 TICK = 0.2
 """Seconds between polls: how soon an ended workload or download is noticed."""
 
+PATIENCE_AT_END = 2.0
+"""Seconds that a download or a self-check gets to notice that it was cancelled."""
+
 
 @dataclass(frozen=True)
 class Own:
@@ -84,15 +87,26 @@ class Updater:
 
     def run(self, stop: threading.Event) -> None:
         """Poll until `stop` is set, then end the workload in good order."""
+        self._begin(stop)
         while not stop.is_set():
             self.poll()
             stop.wait(min(TICK, max(0.0, self._schedule.remaining)))
         self._update.stopping()
         self._workload.stop_now()
-        pause = threading.Event()
-        while not self._workload.stopped:
+        self._see_workload_stopped(threading.Event())
+        self._background.wait(PATIENCE_AT_END)
+
+    def _begin(self, stop: threading.Event) -> None:
+        """A workload that a killed worker left behind must not see files move under it."""
+        self._see_workload_stopped(stop)
+        if self._sync is not None and not stop.is_set():
+            self._sync.recover()
+
+    def _see_workload_stopped(self, stop: threading.Event) -> None:
+        while not (self._workload.stopped or stop.is_set()):
+            self._update.alive()
             self._workload.poll()
-            pause.wait(TICK / 4)
+            stop.wait(TICK / 4)
 
     def poll(self) -> None:
         """One step. Never raises for what the server, the network or a release did."""

@@ -122,7 +122,7 @@ class Workload:
         """Run it, from the beginning: there is a new bundle, or a new worker."""
         self._finished = False
         self._failures = 0
-        self._to_stopped()
+        self._forget_waiting()
         self.resume()
 
     def resume(self) -> None:
@@ -138,7 +138,7 @@ class Workload:
     def request_stop(self) -> None:
         """Drain it: SIGTERM once it is not busy, SIGKILL after the grace. Go on polling."""
         self._wanted = False
-        self._to_stopped()
+        self._forget_waiting()
         if self._state is WorkloadState.RUNNING:
             self._drain_until = self._clock() + self._drain_timeout
             self._advance(WorkloadEvent.STOP_REQUESTED)
@@ -197,7 +197,7 @@ class Workload:
     def _advance(self, event: WorkloadEvent) -> None:
         self._state = TRANSITIONS[self._state, event]
 
-    def _to_stopped(self) -> None:
+    def _forget_waiting(self) -> None:
         if self._state in (WorkloadState.WAITING, WorkloadState.FINISHED):
             self._advance(WorkloadEvent.STOP_REQUESTED)
 
@@ -205,6 +205,7 @@ class Workload:
         self._launches += 1
         self._started, self._started_at = self._clock(), self._wall()
         try:
+            self._busy.parent.mkdir(parents=True, exist_ok=True)
             self._busy.unlink(missing_ok=True)
             self._folder.mkdir(parents=True, exist_ok=True)
             self._process = subprocess.Popen(  # noqa: S603 - the owner's own command

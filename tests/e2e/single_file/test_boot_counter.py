@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -25,11 +26,13 @@ class Trial:
         folder.mkdir()
         installed.path.rename(self.backup)
         shutil.copy2(new, installed.path)
+        self.backup_sha256 = hashlib.sha256(self.backup.read_bytes()).hexdigest()
         self.mark(boots=0)
 
     def mark(self, boots: int) -> None:
         self.marker.write_text(
-            f"boots={boots}\nmax-boots=2\nbackup={self.backup}\nstate-dir=/s\ntag=v1.1.0\n"
+            f"boots={boots}\nmax-boots=2\nbackup={self.backup}\n"
+            f"backup-sha256={self.backup_sha256}\nstate-dir=/s\ntag=v1.1.0\n"
         )
 
     def start(self) -> str:
@@ -46,13 +49,13 @@ def trial(installed: Program, release: Callable[[str], Path]) -> Trial:
 def test_starts_are_counted_and_the_rest_is_kept(trial: Trial) -> None:
     before = trial.marker.read_text()
     for count in (1, 2):
-        assert trial.start() == "1.1.0"
+        assert trial.start() == "v1.1.0"
         assert trial.marker.read_text() == before.replace("boots=0", f"boots={count}")
 
 
 def test_one_start_too_many_puts_the_backup_back(trial: Trial) -> None:
     versions = [trial.start() for _ in range(5)]
-    assert versions == ["1.1.0", "1.1.0", "1.0.0", "1.0.0", "1.0.0"]
+    assert versions == ["v1.1.0", "v1.1.0", "v1.0.0", "v1.0.0", "v1.0.0"]
     assert not trial.marker.exists()
     assert not trial.backup.exists()
     told = trial.reverted.read_text().splitlines()
@@ -81,23 +84,26 @@ def test_arguments_of_the_workload_are_no_questions(trial: Trial) -> None:
 def test_the_backup_itself_is_not_on_trial(trial: Trial) -> None:
     before = trial.marker.read_text()
     trial.installed.path = trial.backup
-    assert trial.start() == "1.0.0"
+    assert trial.start() == "v1.0.0"
     assert trial.marker.read_text() == before
 
 
-@pytest.mark.parametrize("loss", ["missing", "empty", "not-executable"])
+@pytest.mark.parametrize("loss", ["missing", "empty", "not-executable", "damaged"])
 def test_a_lost_backup_ends_the_trial(trial: Trial, loss: str) -> None:
     match loss:
         case "missing":
             trial.backup.unlink()
         case "empty":
             trial.backup.write_bytes(b"")
+        case "damaged":
+            content = trial.backup.read_bytes()
+            trial.backup.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         case _:
             trial.backup.chmod(0o644)
     trial.mark(boots=2)
-    assert trial.start() == "1.1.0"
+    assert trial.start() == "v1.1.0"
     assert not trial.marker.exists()
-    assert "detail=no backup at this start" in trial.reverted.read_text().splitlines()
+    assert "detail=no sound backup at this start" in trial.reverted.read_text().splitlines()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,7 @@ def test_a_lost_backup_ends_the_trial(trial: Trial, loss: str) -> None:
 )
 def test_a_marker_that_cannot_be_understood_is_put_aside(trial: Trial, text: str) -> None:
     trial.marker.write_text(text)
-    assert trial.start() == "1.1.0"
+    assert trial.start() == "v1.1.0"
     assert not trial.marker.exists()
     aside = trial.marker.with_name("gaia-worker.probation.unreadable")
     assert aside.read_text() == text
@@ -125,11 +131,11 @@ def test_a_marker_that_cannot_be_understood_is_put_aside(trial: Trial, text: str
 def test_repeated_counts_cannot_overflow_the_marker(trial: Trial) -> None:
     rest = f"max-boots=999999\nbackup={trial.backup}\n"
     trial.marker.write_text("boots=1\n" * 1500 + rest)
-    assert trial.start() == "1.1.0"
+    assert trial.start() == "v1.1.0"
     assert trial.marker.read_text() == "boots=2\n" + rest
 
 
 def test_a_marker_that_is_a_folder_does_no_harm(trial: Trial) -> None:
     trial.marker.unlink()
     trial.marker.mkdir()
-    assert trial.start() == "1.1.0"
+    assert trial.start() == "v1.1.0"

@@ -59,7 +59,7 @@ def test_the_command_builds_a_worker(tmp_path: Path) -> None:
     assert [item.name for item in path.parent.iterdir()] == [path.name]
 
     said = subprocess.run([path, "--version"], capture_output=True, check=True, text=True).stdout
-    assert said == "gaia-worker 7.8.9-rc.1\n"
+    assert said == "gaia-worker v7.8.9-rc.1\n"
     subprocess.run([path, "--self-check"], check=True)
     files = [str(item) for item in (path.parent / ".gaia").rglob("*")]
     assert not [name for name in files if "cryptography" in name or "sqlalchemy" in name]

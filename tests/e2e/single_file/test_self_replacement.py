@@ -34,7 +34,10 @@ def test_twenty_updates_between_different_versions(
         assert process.wait(timeout=240) == 0
 
     seen = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [step["version"] for step in seen] == ["1.0.0", *versions]
+    assert [step["version"] for step in seen] == [
+        "v1.0.0",
+        *(f"v{version}" for version in versions),
+    ]
     assert {step["pid"] for step in seen} == {process.pid}
     assert {tuple(step["children"]) for step in seen} == {()}
     assert {tuple(step["descriptors"]) for step in seen} == {("0", "1", "2", "3")}

@@ -22,7 +22,7 @@ def test_by_absolute_path(installed: Program, tmp_path: Path) -> None:
     assert seen["argv"] == [str(installed.path), "report", "a b", "", "--", "ü"]
     assert seen["install_path"] == str(installed.path)
     assert seen["cwd"] == str(tmp_path)
-    assert seen["version"] == "1.0.0"
+    assert seen["version"] == "v1.0.0"
 
 
 def test_by_relative_path(installed: Program) -> None:
@@ -110,4 +110,4 @@ def test_a_name_that_was_replaced_meanwhile(
         environment = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
         process.kill()
     assert f"_GAIA_EXE={installed.path}".encode() in environment
-    assert installed.report()["version"] == "1.1.0"
+    assert installed.report()["version"] == "v1.1.0"

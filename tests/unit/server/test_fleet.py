@@ -135,8 +135,15 @@ def test_a_hostile_worker_cannot_fill_the_memory() -> None:
         )
     )
     heartbeat = Heartbeat(
-        **dict.fromkeys(("version", "platform", "state", "reason", "bundle", "alarm"), long),
-        **dict.fromkeys(("externally_managed", "channel", "target"), long),
+        version=long,
+        platform=long,
+        state=long,
+        reason=long,
+        bundle=long,
+        alarm=long,
+        externally_managed=long,
+        channel=long,
+        target=long,
         workload=Workload(long, outcomes=[Outcome(0, 0.0, 0.0, long)] * 10_000),
         failure=Failure(long, long, long, long, long, 0.0),
     )

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from pathlib import Path
+from typing import cast
 
 import pytest
 import uvloop
@@ -20,9 +21,8 @@ class Connection(asyncio.Protocol):
         self.transfer: Transfer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.flow = FlowControl(transport)
+        self.transport = cast("asyncio.Transport", transport)
+        self.flow = FlowControl(self.transport)
         self.made.set_result(None)
 
     def pause_writing(self) -> None:
@@ -37,10 +37,17 @@ class Connection(asyncio.Protocol):
             self.transfer.abandon()
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def transfer(path: Path, count: int, *, buffered: int = 0, stall: float = 60.0) -> None:
     """Send to a peer that does not read, behind `buffered` bytes in the transport."""
-    ours, theirs = socket.socketpair()
-    before = len(os.listdir("/proc/self/fd"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    ours.setblocking(False)
+    before = descriptors()
     _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=ours)
     await connection.made
     connection.transport.write(b"x" * buffered)
@@ -53,7 +60,7 @@ async def transfer(path: Path, count: int, *, buffered: int = 0, stall: float = 
         connection.transport.abort()
         theirs.close()
         await asyncio.sleep(0)
-        assert len(os.listdir("/proc/self/fd")) <= before
+        assert descriptors() <= before
 
 
 @pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop])

@@ -11,7 +11,7 @@ from gaia.worker.build_info import BuildInfo
 
 
 def test_from_the_package() -> None:
-    assert BuildInfo.load() == BuildInfo(gaia.__version__, None, 0.0)
+    assert BuildInfo.load() == BuildInfo(f"v{gaia.__version__}", None, 0.0)
 
 
 @pytest.mark.parametrize("root", [None, b"", b'{"signed": {}}\n\x00\xff'])

@@ -46,8 +46,8 @@ class Story:
     fleet: list[Worker] = field(default_factory=list)
     server: Server | None = None
 
-    def play(self) -> None:
-        """All scenes.
+    def play(self) -> list[dict[str, Any]]:
+        """All scenes; returns the fleet as it is at the end.
 
         Raises:
             DemoError: something did not go as it should; what was shown so far is true.
@@ -62,7 +62,7 @@ class Story:
         self._see_update(api, before)
         self._publish_bad(server)
         self._see_revert(api)
-        self._summary(api)
+        return self._summary(api)
 
     def close(self) -> None:
         """End all processes of the demo."""
@@ -144,9 +144,10 @@ class Story:
         self._note(f"back on {NEW} after {took:.1f} s, reason {failure['reason']!r}, log:")
         self._note(f"  {failure['log_tail'].strip().splitlines()[-1]}")
 
-    def _summary(self, api: Connection) -> None:
+    def _summary(self, api: Connection) -> list[dict[str, Any]]:
+        rows = self._rows(api)
         table = Table("worker", "version", "state", "PID", "failed release")
-        for row in self._rows(api):
+        for row in rows:
             failure = row.get("failure") or {}
             table.add_row(
                 row["name"],
@@ -156,6 +157,7 @@ class Story:
                 f"{failure.get('tag', '')} ({failure.get('reason', '')})",
             )
         self.console.print(table)
+        return rows
 
     def _rows(self, api: Connection) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = api.get("/api/fleet")["workers"]

@@ -27,6 +27,7 @@ from gaia.server.catalogue import Catalogue
 from gaia.server.downloads import ArtifactResponse
 from gaia.server.fleet import Fleet
 from gaia.server.heartbeat import HeartbeatService
+from gaia.server.limits import BoundedProtocol
 from gaia.server.wire import protocol_class
 
 TOKEN = "the-token"
@@ -66,7 +67,7 @@ class _Kept(io.BufferedReader):
     """The connection's reader, which the end of one response must not close."""
 
     def __init__(self, file: io.BufferedReader) -> None:
-        super().__init__(io.BytesIO())  # type: ignore[arg-type]
+        super().__init__(io.BytesIO())
         self._kept = file
         self.read = file.read  # type: ignore[method-assign]
         self.readline = file.readline  # type: ignore[method-assign]
@@ -131,12 +132,13 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     service = HeartbeatService(fleet, Catalogue, 5.0)
     config = uvicorn.Config(
         _application(served),
-        http=protocol_class(service, Authenticator(TOKEN)),
+        http=type("Protocol", (BoundedProtocol, protocol_class(service, Authenticator(TOKEN))), {}),
         loop=request.param,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
+        timeout_keep_alive=3,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],))
@@ -189,9 +191,6 @@ def _application(served: Served) -> Starlette:
         assert isinstance(error, GaiaError)
         status, body = problems.document(error)
         return Response(body, status, problems.headers(error))
-
-    async def without_sendfile(scope: object, receive: object, send: object) -> None:
-        raise NotImplementedError
 
     return Starlette(
         routes=[

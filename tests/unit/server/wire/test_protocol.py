@@ -208,7 +208,7 @@ def test_a_connection_for_one_heartbeat(
     served: Served, client: Client, variant: dict[str, str]
 ) -> None:
     headers = [variant["header"]] if "header" in variant else []
-    client.send(served.heartbeat(None or b"{}", *headers, version=variant.get("version", "1.1")))
+    client.send(served.heartbeat(b"{}", *headers, version=variant.get("version", "1.1")))
     response, _ = client.answer()
     assert response.getheader("connection") == "close"
     assert client.ended()
@@ -230,14 +230,26 @@ def test_an_upgrade_is_not_followed(served: Served, client: Client) -> None:
 )
 def test_garbage_is_refused(client: Client, garbage: bytes) -> None:
     client.send(garbage)
-    is_problem(client.answer(), 400, "invalid-http")
+    is_problem(client.answer(), 400, "malformed-request")
+    assert client.ended()
+
+
+def test_garbage_behind_a_request_that_waits(client: Client, ask: Callable[..., bytes]) -> None:
+    client.send(ask("POST", "/echo", body=b"x") + b"\x00\r\n\r\n")
+    assert client.answer()[1] == b"x"
+    assert client.ended()
+
+
+def test_garbage_within_a_body(client: Client, ask: Callable[..., bytes]) -> None:
+    client.send(ask("POST", "/echo", "Transfer-Encoding: chunked") + b"zz\r\n")
+    is_problem(client.answer(), 400, "malformed-request")
     assert client.ended()
 
 
 def test_garbage_behind_a_heartbeat(served: Served, client: Client) -> None:
     client.send(served.heartbeat() + b"\x00\r\n\r\n")
     is_answered(client.answer())
-    is_problem(client.answer(), 400, "invalid-http")
+    is_problem(client.answer(), 400, "malformed-request")
     assert client.ended()
 
 
@@ -249,3 +261,21 @@ def test_a_client_that_leaves_in_the_middle(served: Served, connect: Callable[[]
     stayer.send(served.heartbeat())
     is_answered(stayer.answer())
     assert served.fleet.get(served.worker_id).heartbeats == 1
+
+
+@pytest.mark.parametrize("said", ["nothing", "half a head", "half a body", "a heartbeat", "more"])
+def test_silence_ends_a_connection(
+    served: Served, client: Client, ask: Callable[..., bytes], said: str
+) -> None:
+    beat = served.heartbeat()
+    if said == "half a head":
+        client.send(beat[:20])
+    elif said == "half a body":
+        client.send(beat[:-5])
+    elif said != "nothing":
+        client.send(beat)
+        is_answered(client.answer())
+    if said == "more":
+        client.send(ask("POST", "/echo", body=b"x"))
+        assert client.answer()[1] == b"x"
+    assert client.ended()

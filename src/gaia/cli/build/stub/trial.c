@@ -118,6 +118,38 @@ static int is_program(const char *path)
            access(path, X_OK) == 0;
 }
 
+/* Whether the file at `path` has this SHA-256, in hexadecimal. */
+static int has_digest(const char *path, const char *expected)
+{
+    static unsigned char chunk[65536];
+    unsigned char digest[SHA256_SIZE];
+    char shown[2 * SHA256_SIZE + 1];
+    sha256_t sha;
+    ssize_t got;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return 0;
+    sha256_start(&sha);
+    while ((got = read(fd, chunk, sizeof chunk)) > 0)
+        sha256_add(&sha, chunk, (size_t)got);
+    close(fd);
+    sha256_finish(&sha, digest);
+    for (int i = 0; i < SHA256_SIZE; i++)
+        sprintf(shown + 2 * i, "%02x", digest[i]);
+    return got == 0 && strcmp(shown, expected) == 0;
+}
+
+/* A backup that is not what it was when the trial began is no way back. */
+static int is_sound(const marker_t *marker)
+{
+    char expected[2 * SHA256_SIZE + 1];
+    if (!is_program(marker->backup))
+        return 0;
+    return !find(marker->text, "backup-sha256", expected, sizeof expected) ||
+           has_digest(marker->backup, expected);
+}
+
 /* The trial is over: NAME.probation becomes NAME.reverted, which tells the next worker why. */
 static void retire(const marker_t *marker, const char *exe, const char *tail)
 {
@@ -133,9 +165,9 @@ static void take_back(const marker_t *marker, const char *exe, char **argv)
 {
     char folder[PATH_MAX];
 
-    if (!is_program(marker->backup)) {
+    if (!is_sound(marker)) {
         /* Either an earlier start was cut off right after the rename, or the backup is lost. */
-        retire(marker, exe, "reason=boot-loop\ndetail=no backup at this start\n");
+        retire(marker, exe, "reason=boot-loop\ndetail=no sound backup at this start\n");
         return;
     }
     say("This version was started %ld times without proving itself. Going back to %s.",
