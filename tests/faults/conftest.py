@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.machine import Machine
+from support.trust import Clock, World
 
 
 @pytest.fixture
@@ -16,3 +17,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     here = Machine(tmp_path)
     yield here
     here.kill_all()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A trust repository, a source that workers read it from, and the clock of both."""
+    return World(tmp_path, Clock())

@@ -110,4 +110,4 @@ def edit(path: Path, change: Callable[[Any], None]) -> None:
     """Change signed metadata without the key to it."""
     document = json.loads(path.read_bytes())
     change(document["signed"])
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(document, separators=(",", ":")))

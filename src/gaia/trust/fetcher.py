@@ -11,7 +11,8 @@ from tuf.ngclient import FetcherInterface, UpdaterConfig
 from gaia.errors import TransportError, TrustError
 from gaia.trust.roles import FIRST_ROOT, ROOT, TIMESTAMP
 
-_MISSING = "metadata-missing"
+_READ_LIMIT = UpdaterConfig().targets_max_length
+"""Bytes. More than any role's: what is merely longer than signed is refused here, with a reason."""
 
 
 class MetadataSource(Protocol):
@@ -53,7 +54,7 @@ class Fetcher(FetcherInterface):
         """The metadata file at the end of `url`.
 
         Raises:
-            DownloadHTTPError: there is no such root.
+            DownloadHTTPError: there is no such root, by the heartbeat's word.
             TransportError: no useful answer, or no such file.
             TrustError: `metadata-oversize`.
         """
@@ -63,13 +64,8 @@ class Fetcher(FetcherInterface):
         if role == TIMESTAMP:
             return _bounded(name, self._timestamp, max_length)
         if role == ROOT and int(version) > self._root_version:
-            raise _no_such_root(name)
-        try:
-            return _fetch(self._source, name, max_length)
-        except TransportError as error:
-            if role == ROOT and error.code == _MISSING:
-                raise _no_such_root(name) from error
-            raise
+            raise DownloadHTTPError(f"no {name}", 404)
+        return _fetch(self._source, name, max_length)
 
     def first_root(self) -> bytes:
         """The server's first root.
@@ -86,10 +82,10 @@ class Fetcher(FetcherInterface):
 
 
 def _fetch(source: MetadataSource, name: str, limit: int) -> bytes:
-    data = source.read(name, limit=limit)
+    data = source.read(name, limit=_READ_LIMIT)
     if data is None:
         raise TransportError(
-            _MISSING,
+            "metadata-missing",
             f"The server does not have the signed file {name}.",
             hint="It may be publishing just now; this worker tries again.",
         )
@@ -100,11 +96,7 @@ def _bounded(name: str, data: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise TrustError(
             "metadata-oversize",
-            f"The server's {name} is longer than the {limit} bytes that were signed or allowed.",
+            f"The server's {name} is longer than the {limit} bytes that are signed or allowed.",
             hint="Tell the server's operator: this is an attack or a damaged server.",
         )
     return data
-
-
-def _no_such_root(name: str) -> DownloadHTTPError:
-    return DownloadHTTPError(f"no {name}", 404)

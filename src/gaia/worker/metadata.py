@@ -24,7 +24,7 @@ class Metadata:
     """Keeps the trust client in step with the server, and remembers why when it cannot.
 
     Attributes:
-        alarm: the trust failure that stands, in words; empty when all is well.
+        alarm: why the metadata is not what the server offers, in words; empty when all is well.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Metadata:
         the refresh fails.
         """
         if offered == self._seen:
+            self._look_at_the_clock()
             then()
             return
         if offered == self._tried and self._clock() < self._retry_at:
@@ -78,17 +79,23 @@ class Metadata:
         """
         return self._trust.target(tag, filename)
 
+    def _look_at_the_clock(self) -> None:
+        """What was fresh when it was verified may have expired: a server that is frozen says so."""
+        try:
+            self._trust.check()
+        except TrustError as error:
+            self._failed(error)
+        else:
+            self._clear()
+
     def _clear(self) -> None:
         if self.alarm:
             log.info("trust restored")
         self.alarm = ""
 
     def _failed(self, error: Exception) -> None:
-        if isinstance(error, TrustError):
-            if str(error) != self.alarm:
-                log.error("metadata refused", code=error.code, reason=str(error))
-            self.alarm = str(error)
-        elif isinstance(error, GaiaError):
-            log.warning("metadata not fetched", code=error.code, reason=str(error))
-        else:
+        if not isinstance(error, GaiaError):
             raise error
+        if str(error) != self.alarm:
+            log.error("metadata refused or not fetched", code=error.code, reason=str(error))
+        self.alarm = str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from gaia.errors import TransportError, TrustError
 from gaia.worker.transport import Transport
 
 
@@ -17,6 +18,16 @@ class TufSource:
         """The file `path` of the repository, or None when there is none.
 
         Raises:
-            TransportError: no useful answer within the deadline, or more than `limit` bytes.
+            TrustError: `metadata-too-long`: more than `limit` bytes (endless data, TUF 5.1).
+            TransportError: no useful answer within the deadline.
         """
-        return self._transport.get(f"/tuf/{quote(path)}", limit=limit)
+        try:
+            return self._transport.get(f"/tuf/{quote(path)}", limit=limit)
+        except TransportError as error:
+            if error.code != "answer-too-long":
+                raise
+            raise TrustError(
+                "metadata-too-long",
+                f"The server's {path} is longer than the signed metadata says.",
+                hint="Look for tampering on the server or on the way to it.",
+            ) from None
