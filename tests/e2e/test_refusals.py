@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from support.fleet import LINUX, Api, RunningServer, RunningWorker, eventually, sha256
+from support.fleet import LINUX, WINDOWS, Api, RunningServer, RunningWorker, eventually, sha256
+from support.hostile import man_in_the_middle
 
 
 @pytest.fixture
@@ -33,16 +35,16 @@ def worker(
     api.until("w", reason="up-to-date")
     yield worker
     assert worker.runs()
-    assert api.row("w")["version"] == "v0.4.9"
-    assert sha256(worker.executable) == sha256(old)
 
 
 def refused(api: Api, worker: RunningWorker, word: str) -> None:
-    """The reason is in the fleet's entry and in the worker's log."""
+    """The reason is in the fleet's entry and in the worker's log, and the worker stays."""
     eventually(f"an alarm about {word}", lambda: word in api.row("w").get("alarm", ""))
     alarm = api.row("w")["alarm"]
     assert word in worker.log()
     assert alarm.endswith(".")
+    assert api.row("w")["version"] == "v0.4.9"
+    assert not worker.backup.exists()
 
 
 def blob(server: RunningServer, digest: str) -> Path:
@@ -111,29 +113,53 @@ def test_edited_metadata(api: Api, server: RunningServer, worker: RunningWorker,
 def test_old_metadata_replayed(
     api: Api,
     server: RunningServer,
-    worker: RunningWorker,
-    restart_server: Callable[[], None],
+    old: Path,
+    start_worker: Callable[..., RunningWorker],
     tmp_path: Path,
 ) -> None:
-    """Yesterday's trust folder put back: the worker has seen newer and says so."""
-    tuf = server.data_dir / "tuf"
-    kept = tmp_path / "yesterday"
+    """Someone in the middle answers heartbeats with yesterday's timestamp."""
+    seen: list[str] = []
+    replaying = threading.Event()
+
+    def replay(path: str, body: bytes) -> bytes:
+        if not path.startswith("/api/workers/heartbeat/"):
+            return body
+        answer = json.loads(body)
+        seen.append(answer["tuf"]["timestamp"])
+        if replaying.is_set():
+            answer["tuf"]["timestamp"] = seen[0]
+        return json.dumps(answer).encode()
+
+    api.curl_upload("v0.4.9", LINUX, old)
+    with man_in_the_middle(server.url, replay) as middle:
+        worker = start_worker("w", old, "--auto-update", server_url=middle)
+        api.until("w", reason="up-to-date")
+        windows = tmp_path / "windows.exe"
+        windows.write_bytes(b"MZ")
+        api.curl_upload("v0.4.10", WINDOWS, windows)
+        eventually("newer metadata", lambda: seen and seen[-1] != seen[0])
+        api.more_heartbeats("w", 5)
+        replaying.set()
+        refused(api, worker, "older")
+        assert worker.runs()
+
+
+def test_the_server_of_yesterday_does_not_lock_its_workers_out(
+    api: Api,
+    server: RunningServer,
+    worker: RunningWorker,
+    restart_server: Callable[[], None],
+    new: Path,
+    tmp_path: Path,
+) -> None:
+    """Its metadata folder restored from a backup: it signs anew, above what workers have seen."""
+    tuf, kept = server.data_dir / "tuf", tmp_path / "yesterday"
     shutil.copytree(tuf, kept)
-    beta = tmp_path / "windows"
-    beta.write_bytes(b"MZ")
-    api.curl_upload("v0.4.10", "gaia-worker-windows.exe", beta)
-    eventually("it has seen the newer metadata", lambda: trusted(worker) > newest(kept))
+    api.curl_upload("v0.5.0", LINUX, new)
+    api.until("w", version="v0.5.0", state="idle")
     shutil.rmtree(tuf)
     shutil.copytree(kept, tuf)
     restart_server()
-    refused(api, worker, "older")
-
-
-def newest(folder: Path) -> int:
-    document = json.loads((folder / "timestamp.json").read_text())
-    return int(document["signed"]["version"])
-
-
-def trusted(worker: RunningWorker) -> int:
-    found = list(worker.folder.rglob("timestamp.json"))
-    return newest(found[0].parent) if found else 0
+    api.more_heartbeats("w", 5)
+    assert api.row("w")["alarm"] == ""
+    assert api.row("w")["version"] == "v0.5.0"

@@ -18,7 +18,7 @@ LINUX = "gaia-worker-linux"
 DATA = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
-# A server that kills itself before or after one call.
+# A server that kills itself before or after one call, once it has started.
 SUICIDAL = """
 import os, signal
 from gaia.server.main import main
@@ -27,6 +27,8 @@ from {module} import {kind}
 original = {kind}.{method}
 
 def method(self, *arguments, **options):
+    if not os.path.exists({address!r}):
+        return original(self, *arguments, **options)
     if {when!r} == "after":
         original(self, *arguments, **options)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -91,7 +93,8 @@ def test_killed_at_a_step(
     make_server: Callable[..., ServerProcess],
 ) -> None:
     server = make_server()
-    script = SUICIDAL.format(when=when, module=module, kind=kind, method=method)
+    address = str(server.data_dir / "server.json")
+    script = SUICIDAL.format(when=when, module=module, kind=kind, method=method, address=address)
     server.program = (sys.executable, "-c", script)
     server.start()
     with pytest.raises((http.client.HTTPException, ConnectionError)):

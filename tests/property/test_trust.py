@@ -13,13 +13,15 @@ from gaia.model.tag import Tag
 from gaia.trust.pointer import from_target, to_target
 from gaia.trust.roles import due, lifetime, next_version
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
 tags = st.builds(
     lambda *numbers: Tag.parse("v{}.{}.{}".format(*numbers)),
     *[st.integers(0, 30)] * 3,
 )
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 files = st.dictionaries(st.sampled_from(["gaia-worker-linux", "experiments.tar.gz"]), digests)
-times = st.datetimes(datetime(2026, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+times = st.integers(0, 70 * 365).map(lambda days: START + timedelta(days=days))
 roles = st.sampled_from(["targets", "gaia-worker", "channel-x", "snapshot", "timestamp"])
 
 

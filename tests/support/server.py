@@ -80,7 +80,6 @@ class ServerProcess:
             self.process = subprocess.Popen(
                 [
                     *(*self.program, "--port", str(port), "--data-dir", str(self.data_dir)),
-                    *("--min-heartbeat-interval", "0.1"),
                     *self.options,
                 ],
                 env={**os.environ, "GAIA_TOKEN": self.token, **self.environment},

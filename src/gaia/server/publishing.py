@@ -75,17 +75,18 @@ class Publisher:
     def start(self) -> None:
         """Finish what a crash has interrupted, then read the catalogue.
 
+        All that is published is offered for signing once more: that signs nothing, unless the
+        trust repository is an older one, from a backup, than the database.
+
         Raises:
             GaiaError: the database or the trust repository cannot be used.
         """
         with self._lock:
             with self._database.write() as connection:
-                interrupted = releases.stored(connection)
-                for tag, artifact in interrupted:
+                for tag, artifact in releases.stored(connection):
                     if not self._blobs.holds(artifact.sha256, artifact.size):
                         releases.remove_stored(connection, tag, artifact.filename)
-            if interrupted:
-                self._sign_and_mark()
+            self._sign_and_mark()
             self._refresh()
 
     def check(self, upload: Upload) -> None:

@@ -206,18 +206,26 @@ class GaiaProtocol(HttpToolsProtocol):
     def _refuse(self, error: Exception) -> None:
         """Answer before the body has come, and let go of the connection in an orderly way.
 
-        Closing at once would reset it, and the client might never see why. While an earlier
-        request waits for its answer, nothing can be said in between.
+        Closing at once would reset it, and the client might never see why.
         """
+        self._unset_keepalive_if_required()
         if self._busy():
-            self._closing = True
-            self.transport.close()
-            return
+            cycle = self.cycle
+            if not cycle.more_body:
+                # The fault is behind a request that still gets its answer, the last one here.
+                cycle.keep_alive = False
+                self._closing = True
+                return
+            if cycle.response_started or self.pipeline:
+                self._closing = True
+                self.transport.close()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
         self._write_refusal(error, keep_alive=False)
         self._closing = True
         self._body = b""
         self.server_state.total_requests += 1
-        self._unset_keepalive_if_required()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._watch(LINGER)

@@ -11,8 +11,6 @@ from tuf.ngclient import FetcherInterface, UpdaterConfig
 from gaia.errors import TransportError, TrustError
 from gaia.trust.roles import FIRST_ROOT, ROOT, TIMESTAMP
 
-_MISSING = "metadata-missing"
-
 _READ_LIMIT = UpdaterConfig().targets_max_length
 """Bytes. More than any role's: what is merely longer than signed is refused here, with a reason."""
 
@@ -56,7 +54,7 @@ class Fetcher(FetcherInterface):
         """The metadata file at the end of `url`.
 
         Raises:
-            DownloadHTTPError: there is no such root.
+            DownloadHTTPError: there is no such root, by the heartbeat's word.
             TransportError: no useful answer, or no such file.
             TrustError: `metadata-oversize`.
         """
@@ -66,13 +64,8 @@ class Fetcher(FetcherInterface):
         if role == TIMESTAMP:
             return _bounded(name, self._timestamp, max_length)
         if role == ROOT and int(version) > self._root_version:
-            raise _no_such_root(name)
-        try:
-            return _fetch(self._source, name, max_length)
-        except TransportError as error:
-            if role == ROOT and error.code == _MISSING:
-                raise _no_such_root(name) from error
-            raise
+            raise DownloadHTTPError(f"no {name}", 404)
+        return _fetch(self._source, name, max_length)
 
     def first_root(self) -> bytes:
         """The server's first root.
@@ -92,7 +85,7 @@ def _fetch(source: MetadataSource, name: str, limit: int) -> bytes:
     data = source.read(name, limit=_READ_LIMIT)
     if data is None:
         raise TransportError(
-            _MISSING,
+            "metadata-missing",
             f"The server does not have the signed file {name}.",
             hint="It may be publishing just now; this worker tries again.",
         )
@@ -107,7 +100,3 @@ def _bounded(name: str, data: bytes, limit: int) -> bytes:
             hint="Tell the server's operator: this is an attack or a damaged server.",
         )
     return data
-
-
-def _no_such_root(name: str) -> DownloadHTTPError:
-    return DownloadHTTPError(f"no {name}", 404)

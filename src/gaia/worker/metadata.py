@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gaia.errors import GaiaError
+from gaia.errors import GaiaError, TrustError
 from gaia.model.artifact import Artifact
 from gaia.model.channel import Pointer
 from gaia.model.tag import Tag
@@ -50,6 +50,7 @@ class Metadata:
         the refresh fails.
         """
         if offered == self._seen:
+            self._look_at_the_clock()
             then()
             return
         if offered == self._tried and self._clock() < self._retry_at:
@@ -77,6 +78,15 @@ class Metadata:
             TrustError: the signed metadata does not vouch for it, or has expired.
         """
         return self._trust.target(tag, filename)
+
+    def _look_at_the_clock(self) -> None:
+        """What was fresh when it was verified may have expired: a server that is frozen says so."""
+        try:
+            self._trust.check()
+        except TrustError as error:
+            self._failed(error)
+        else:
+            self._clear()
 
     def _clear(self) -> None:
         if self.alarm:

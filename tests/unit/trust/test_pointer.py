@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -27,17 +28,18 @@ def test_fields_of_a_newer_server_are_ignored() -> None:
     )
 
 
+def bad(field: str, values: Iterable[Any]) -> list[Any]:
+    return [{**GOOD, field: value} for value in values]
+
+
 @pytest.mark.parametrize(
     "custom",
     [
         *(..., None, 5, "v0.5.0", [], {}),
-        *({**GOOD, "current": value} for value in (None, 5, "latest", "", "v0.3.0")),
-        *({**GOOD, "floor": value} for value in (None, 5, "latest", "v0.6.0")),
-        *({**GOOD, "tags": value} for value in (None, 5, [], "x", {"x": {}}, {"v0.5.0": []})),
-        *(
-            {**GOOD, "tags": {"v0.5.0": {"gaia-worker-linux": value}}}
-            for value in (None, 5, "", "A" * 64, "a" * 63)
-        ),
+        *bad("current", [None, 5, "latest", "", "v0.3.0"]),
+        *bad("floor", [None, 5, "latest", "v0.6.0"]),
+        *bad("tags", [None, 5, [], "x", {"x": {}}, {"v0.5.0": []}]),
+        *bad("tags", [{"v0.5.0": {"x": digest}} for digest in (None, 5, "", "A" * 64, "a" * 63)]),
     ],
 )
 def test_malformed(custom: Any) -> None:

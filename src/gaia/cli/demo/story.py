@@ -183,7 +183,7 @@ class Story:
         self.console.print(f"\n[bold]{text}[/bold]")
 
     def _note(self, text: str) -> None:
-        self.console.print(f"  {text}", style="dim", markup=False, highlight=False)
+        self.console.print(f"  {text}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _check(fact: bool, what: str) -> None:

@@ -236,6 +236,13 @@ def test_garbage_is_refused(client: Client, garbage: bytes) -> None:
 
 def test_garbage_behind_a_request_that_waits(client: Client, ask: Callable[..., bytes]) -> None:
     client.send(ask("POST", "/echo", body=b"x") + b"\x00\r\n\r\n")
+    assert client.answer()[1] == b"x"
+    assert client.ended()
+
+
+def test_garbage_within_a_body(client: Client, ask: Callable[..., bytes]) -> None:
+    client.send(ask("POST", "/echo", "Transfer-Encoding: chunked") + b"zz\r\n")
+    is_problem(client.answer(), 400, "malformed-request")
     assert client.ended()
 
 
