@@ -44,7 +44,7 @@ class Background:
         self._thread.start()
 
     def wait(self, patience: float) -> None:
-        """Let a job that was told to give up do so, for at most `patience` seconds."""
+        """Wait for the end of the job that runs, if one does, for at most `patience` seconds."""
         if self._thread is not None:
             self._thread.join(patience)
 
