@@ -97,7 +97,11 @@ def _find(connection: Connection, worker: str) -> dict[str, Any]:
     except NotFound:
         named = [row for row in connection.get("/api/fleet")["workers"] if row["name"] == worker]
         if not named:
-            raise
+            raise NotFound(
+                "unknown-worker",
+                f"No worker has the name or ID {worker!r}.",
+                hint="gaia fleet list shows those that have registered.",
+            ) from None
         if len(named) > 1:
             ids = ", ".join(row["id"] for row in named)
             raise InvalidInput(

@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from gaia.cli import output
 from gaia.cli.command import Settings, Verbs
 from gaia.errors import InvalidInput
-from gaia.model.artifact import check_filename
+from gaia.model.artifact import EXPERIMENTS, check_filename
 from gaia.model.channel import check_channel
 from gaia.model.tag import Tag
 from gaia.protocol.release import Uploaded
@@ -86,7 +86,8 @@ def publish(
 ) -> None:
     """Upload FILES under a tag: gaia-worker-linux, gaia-worker-windows.exe, experiments.tar.gz.
 
-    The same files again change nothing, so that a broken upload is just repeated.
+    The experiments go first, so that no worker drains its workload twice. The same files again
+    change nothing, so that a broken upload is just repeated.
     """
     query = {
         "tag": str(Tag.parse(tag)),
@@ -98,7 +99,7 @@ def publish(
     connection = settings.connect()
     uploaded: list[Uploaded] = []
     with output.progress() as bars:
-        for filename, path in named.items():
+        for filename, path in sorted(named.items(), key=lambda item: item[0] != EXPERIMENTS):
             size = path.stat().st_size
             task = bars.add_task(filename, total=size)
             with path.open("rb") as file:

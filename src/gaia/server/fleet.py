@@ -17,6 +17,7 @@ import msgspec
 from gaia.errors import InvalidInput, NotFound, Refused
 from gaia.model.artifact import DEFAULT_PLATFORM, check_sha256
 from gaia.model.channel import DEFAULT_CHANNEL, check_channel
+from gaia.model.tag import Tag
 from gaia.model.worker import FailureReason
 from gaia.protocol.worker import LOG_TAIL, Failure, Heartbeat, Outcome, Register, Workload
 
@@ -116,6 +117,8 @@ class Fleet:
             NotFound: `unknown-worker`.
         """
         worker = self.legacy_beat(worker_id)
+        if worker.failure is not None and heartbeat.version != worker.version:
+            _forget_overcome(worker, heartbeat.version)
         worker.version = heartbeat.version
         worker.platform = heartbeat.platform
         if heartbeat.channel:
@@ -239,6 +242,18 @@ def bounded(heartbeat: Heartbeat) -> Heartbeat:
     heartbeat.alarm = _cut(heartbeat.alarm, _SENTENCE)
     heartbeat.externally_managed = _cut(heartbeat.externally_managed, _SENTENCE)
     return heartbeat
+
+
+def _forget_overcome(worker: Worker, version: str) -> None:
+    """Once a worker runs that release or a later one, its failure is history."""
+    try:
+        overcome = worker.failure and not Tag.parse(worker.failure.tag).newer_than(
+            Tag.parse(version)
+        )
+    except InvalidInput:
+        return
+    if overcome:
+        worker.failure = None
 
 
 def _checked_name(name: str) -> str:

@@ -37,7 +37,7 @@ Make one and keep it where only you can read it:
     epilog="Every option can be set by an environment variable: GAIA_HOST, GAIA_PORT, "
     "GAIA_DATA_DIR, GAIA_TOKEN and so on.",
 )
-@click.version_option(__version__, message="gaia-server %(version)s")
+@click.version_option(__version__, message="gaia-server %(version)s", allow_from_autoenv=False)
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0: all.")
 @click.option(
     "--port",
@@ -120,8 +120,6 @@ def main(
 
 
 def _token(token: str | None, file: Path | None) -> str:
-    if token and file is not None:
-        raise click.UsageError("Give the token once: --token (or GAIA_TOKEN), or --token-file.")
     if file is not None:
         try:
             token = file.read_text().strip()

@@ -54,11 +54,14 @@ def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> c
         epilog="COMMAND is the workload: started beside the experiments folder, drained before a "
         "restart, started again after it. Put -- before it.",
     )
-    @click.version_option(BuildInfo.load().version, message="gaia-worker %(version)s")
+    @click.version_option(
+        BuildInfo.load().version, message="gaia-worker %(version)s", allow_from_autoenv=False
+    )
     @click.option(
         "--self-check",
         "only_check",
         is_flag=True,
+        allow_from_autoenv=False,
         help="Load everything, look at the other options, then exit 0: what a new version is asked "
         "to do before it is installed.",
     )
@@ -108,7 +111,14 @@ def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> c
         help="Root of trust: a root.json, or its SHA-256.  [default: built in, else first use]",
     )
     @click.option("--channel", default=DEFAULT_CHANNEL, help="Channel of releases to follow.")
-    @click.option("--label", "labels", multiple=True, metavar="K=V", help="Label; repeatable.")
+    @click.option(
+        "--label",
+        "labels",
+        envvar="GAIA_LABEL",
+        multiple=True,
+        metavar="K=V",
+        help="Label; repeatable.",
+    )
     @click.option(
         "--drain-grace",
         default=10.0,
@@ -175,7 +185,7 @@ def _options(values: dict[str, Any]) -> Options:
 
     Raises:
         InvalidInput: `missing-option`, `no-token`, `invalid-label`, `invalid-channel`,
-            `trust-root-unreadable`, `invalid-digest`.
+            `token-file-unreadable`, `trust-root-unreadable`, `invalid-digest`.
     """
     for option in ("server", "name"):
         if not values[option]:
@@ -197,8 +207,15 @@ def _options(values: dict[str, Any]) -> Options:
 
 
 def _token(token: str | None, token_file: Path | None) -> str:
-    if token is None and token_file is not None:
-        token = token_file.read_text(encoding="utf-8")
+    if token_file is not None:
+        try:
+            token = token_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(
+                "token-file-unreadable",
+                f"The token file {token_file} cannot be read: {error}.",
+                hint="It must hold the token as plain text and be readable by this user.",
+            ) from None
     if token is None or not token.strip():
         raise InvalidInput(
             "no-token",

@@ -9,6 +9,9 @@ from gaia.planning.backoff import full_jitter, jittered
 LONGEST_BACKOFF = 300.0
 """Seconds. A server that is gone for days is asked at least this often."""
 
+LONGEST_INTERVAL = 3600.0
+"""Seconds. More than this no server may ask for: a worker must not be silenced for good."""
+
 
 class Schedule:
     """Turns answers and failures into the time of the next heartbeat.
@@ -39,7 +42,7 @@ class Schedule:
     def answered(self, at_least: float) -> None:
         """The server answered, and asked to leave `at_least` seconds in between."""
         self._failures = 0
-        self.interval = max(self._wanted, at_least)
+        self.interval = max(self._wanted, min(at_least, LONGEST_INTERVAL))
         self._due = self._clock() + jittered(self.interval, self._chance())
 
     def failed(self, retry_after: float | None) -> None:
@@ -51,4 +54,4 @@ class Schedule:
             cap=max(LONGEST_BACKOFF, self.interval),
         )
         self._failures += 1
-        self._due = self._clock() + max(wait, retry_after or 0.0)
+        self._due = self._clock() + max(wait, min(retry_after or 0.0, LONGEST_INTERVAL))

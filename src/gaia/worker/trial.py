@@ -190,7 +190,8 @@ class Trial:
         self._journal.forget_rescue()
         self._site.console.restore()
         self._site.installation.tidy()
-        log.info("update committed", target=self._journal.target)
+        target = self._journal.target
+        log.info("update committed", tag="" if target is None else target.tag)
         self.on_commit()
 
     def _rest(self, goal: WorkerState, condemned: Marker | None) -> None:

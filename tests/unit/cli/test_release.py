@@ -92,11 +92,12 @@ def test_files_are_published_with_their_facts(
     )
     assert result.exit_code == 0
     done = json.loads(result.stdout)["uploaded"]
-    assert [entry["filename"] for entry in done] == ["gaia-worker-linux", "experiments.tar.gz"]
-    assert uploads.requests[0].body == worker.read_bytes()
-    assert uploads.requests[0].headers["content-type"] == "application/octet-stream"
-    assert uploads.requests[0].headers["content-length"] == str(worker.stat().st_size)
-    query = parse_qs(urlsplit(uploads.requests[0].path).query)
+    assert [entry["filename"] for entry in done] == ["experiments.tar.gz", "gaia-worker-linux"]
+    sent = uploads.requests[1]
+    assert sent.body == worker.read_bytes()
+    assert sent.headers["content-type"] == "application/octet-stream"
+    assert sent.headers["content-length"] == str(worker.stat().st_size)
+    query = parse_qs(urlsplit(sent.path).query)
     assert query == {
         "tag": ["v0.5.0"],
         "filename": ["gaia-worker-linux"],

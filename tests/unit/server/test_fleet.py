@@ -164,3 +164,15 @@ def test_what_changed_is_taken_once_and_may_be_given_back() -> None:
     assert fleet.take_dirty() == []
     fleet.mark_dirty(taken)
     assert fleet.take_dirty() == taken
+
+
+def test_a_failure_is_forgotten_once_a_later_release_runs() -> None:
+    fleet = Fleet()
+    worker_id = fleet.register(Register(name="w"))
+    failure = Failure("v1.1.0", "a" * 64, "exited", "It ended.", "", 1.0)
+    fleet.beat(worker_id, Heartbeat("v1.0.0", "linux", failure=failure))
+    fleet.beat(worker_id, Heartbeat("v1.0.1", "linux"))
+    assert fleet.get(worker_id).failure == failure
+    fleet.beat(worker_id, Heartbeat("v1.2.0", "linux"))
+    assert fleet.get(worker_id).failure is None
+    assert "a" * 64 in fleet.get(worker_id).failed
