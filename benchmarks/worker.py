@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from benchmarks.installed import Installed
+from benchmarks.installed import Entry, Installed
 from benchmarks.servers import Running, gaia, upload
 from gaia.cli.build import Builder
 
@@ -61,13 +61,17 @@ def _launches(server: Running, folder: Path, executable: Path) -> Times:
     times: Times = defaultdict(list)
     for number in range(STARTS):
         worker = Installed(server, folder / f"launch-{number}", executable)
-        for what in ("first launch, unpacking", "later launch"):
-            before = worker.entry()["heartbeats"]
-            began = time.time()
-            with worker.running("--auto-update"):
-                entry = worker.wait(lambda entry, before=before: entry["heartbeats"] > before)
-            times[f"{what}, to first heartbeat"].append(entry["last_seen"] - began)
+        times["first launch, unpacking, to first heartbeat"].append(_launch(worker))
+        times["later launch, to first heartbeat"].append(_launch(worker))
     return times
+
+
+def _launch(worker: Installed) -> float:
+    before = worker.entry()["heartbeats"]
+    began = time.time()
+    with worker.running("--auto-update"):
+        entry = worker.wait(lambda entry: entry["heartbeats"] > before)
+    return float(entry["last_seen"]) - began
 
 
 def _updates(server: Running, folder: Path, builder: Builder) -> tuple[Times, Times]:
@@ -83,28 +87,31 @@ def _updates(server: Running, folder: Path, builder: Builder) -> tuple[Times, Ti
             tag = f"v1.0.{number}"
             upload(server, tag, FILENAME, builder.stamp(tag, None, folder / tag))
             uploaded = time.time()
-            seen = list(
-                worker.watch(
-                    lambda entry, tag=tag, number=number: (
-                        (entry["version"], entry["state"]) == (tag, "idle")
-                        and len(worker.acts()) > 2 * number
-                    )
-                )
-            )
-            old = max(entry["last_seen"] for entry in seen if entry["version"] != tag)
-            new = [entry for entry in seen if entry["version"] == tag]
-            idle = next(entry for entry in new if entry["state"] == "idle")
-            down["update, last heartbeat of old to first of new"].append(new[0]["last_seen"] - old)
-            total["update, uploaded to first heartbeat of new"].append(
-                new[0]["last_seen"] - uploaded
-            )
-            total["update, uploaded to committed"].append(idle["last_seen"] - uploaded)
+            old, new, committed = _update(worker, tag, workload_acts=2 * number + 1)
+            down["update, last heartbeat of old to first of new"].append(new - old)
+            total["update, uploaded to first heartbeat of new"].append(new - uploaded)
+            total["update, uploaded to committed"].append(committed - uploaded)
         _show_memory(f"after {UPDATES} updates", process)
     stops = itertools.pairwise((act, float(at)) for act, at in worker.acts())
     down["update, workload stopped to started"] = [
         end - begin for (act, begin), (_, end) in stops if act == "stopped"
     ]
     return down, total
+
+
+def _update(worker: Installed, tag: str, workload_acts: int) -> tuple[float, float, float]:
+    """When the last heartbeat of the old version came, the first of the new, the first at rest."""
+
+    def done(entry: Entry) -> bool:
+        at_rest = (entry["version"], entry["state"]) == (tag, "idle")
+        return at_rest and len(worker.acts()) >= workload_acts
+
+    seen = list(worker.watch(done))
+    return (
+        max(entry["last_seen"] for entry in seen if entry["version"] != tag),
+        min(entry["last_seen"] for entry in seen if entry["version"] == tag),
+        min(e["last_seen"] for e in seen if (e["version"], e["state"]) == (tag, "idle")),
+    )
 
 
 def _show(times: Times, aim: float | None = None) -> None:
