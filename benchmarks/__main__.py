@@ -1,12 +1,17 @@
-"""`python -m benchmarks [heartbeats|downloads|uploads]…`: all of them by default."""
+"""`python -m benchmarks [heartbeats|downloads|uploads|worker]…`: all of them by default."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import downloads, heartbeats, uploads
+from benchmarks import downloads, heartbeats, uploads, worker
 
-ALL = {"heartbeats": heartbeats.run, "downloads": downloads.run, "uploads": uploads.run}
+ALL = {
+    "heartbeats": heartbeats.run,
+    "downloads": downloads.run,
+    "uploads": uploads.run,
+    "worker": worker.run,
+}
 
 
 def main() -> None:

@@ -106,14 +106,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def gaia(folder: Path) -> Iterator[Running]:
+def gaia(folder: Path, *options: str) -> Iterator[Running]:
     """A real `gaia-server`."""
     data = folder / "gaia"
     with (folder / "gaia.log").open("wb") as log:
         process = subprocess.Popen(
             [
                 str(Path(sys.executable).with_name("gaia-server")),
-                *("--port", "0", "--data-dir", str(data)),
+                *("--port", "0", "--data-dir", str(data), *options),
             ],
             env={**os.environ, "GAIA_TOKEN": TOKEN},
             stdout=log,

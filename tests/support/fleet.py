@@ -126,20 +126,21 @@ class RunningWorker:
 def end_session(leader: subprocess.Popen[bytes]) -> None:
     """End whatever still runs in the session: a reverted worker has another process ID."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        members = _session(leader.pid)
+        members = session(leader.pid)
         for pid in members:
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
                 continue
         deadline = time.monotonic() + 15
-        while _session(leader.pid) and time.monotonic() < deadline:
+        while session(leader.pid) and time.monotonic() < deadline:
             leader.poll()
             time.sleep(0.02)
     leader.wait()
 
 
-def _session(sid: int) -> list[int]:
+def session(sid: int) -> list[int]:
+    """Process IDs of the session that `sid` leads, without zombies."""
     members = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -37,7 +37,10 @@ from gaia.worker.workload import Workload
 log = structlog.get_logger()
 
 TICK = 0.2
-"""Seconds between polls: how soon an ended workload or download is noticed."""
+"""Seconds between polls: how soon an ended workload is noticed."""
+
+BRISK = 0.05
+"""Seconds between polls while the workload is stopping: its downtime has begun."""
 
 PATIENCE_AT_END = 2.0
 """Seconds that a download or a self-check gets to notice that it was cancelled."""
@@ -90,9 +93,16 @@ class Agent:
         self.begin(stop)
         while not stop.is_set():
             self.poll()
-            stop.wait(min(TICK, max(0.0, self._schedule.remaining)))
+            self._pause(stop)
         self.stopping()
         self.close()
+
+    def _pause(self, stop: threading.Event) -> None:
+        seconds = min(TICK, max(0.0, self._schedule.remaining))
+        if self._background.busy:
+            self._background.wait(seconds)
+        else:
+            stop.wait(min(BRISK, seconds) if self._draining else seconds)
 
     def begin(self, stop: threading.Event) -> None:
         """A workload that a killed worker left behind must not see files move under it."""
@@ -117,7 +127,7 @@ class Agent:
         while not (self._workload.stopped or stop.is_set()):
             self._update.alive()
             self._workload.poll()
-            stop.wait(TICK / 4)
+            stop.wait(BRISK)
 
     def poll(self) -> None:
         """One step. Never raises for what the server, the network or a release did."""

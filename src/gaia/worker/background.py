@@ -44,7 +44,7 @@ class Background:
         self._thread.start()
 
     def wait(self, patience: float) -> bool:
-        """Let a job that was told to give up do so, for `patience` seconds; whether it has."""
+        """Wait for the end of the job that runs, for `patience` seconds; whether none runs then."""
         if self._thread is None:
             return True
         self._thread.join(patience)
