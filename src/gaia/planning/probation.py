@@ -32,20 +32,26 @@ class Evidence:
         workload_running: the workload is up, or there is none to run.
         workload_ran_before: it was up when the old version drained it.
         workload_exits: times it ended by itself since this start.
+        follows_server: it has verified the server's metadata since this start, or need not.
     """
 
     good_heartbeats: int
     workload_running: bool
     workload_ran_before: bool
     workload_exits: int
+    follows_server: bool = True
 
 
 def judge(evidence: Evidence, *, heartbeats_needed: int) -> Verdict:
     """Commit after enough good heartbeats with the workload in the state it was in before.
 
     A workload that runs to its end, or that fails under both versions alike, is not the
-    release's doing; so an ended workload counts as running once it has been started.
+    release's doing; so an ended workload counts as running once it has been started. A release
+    that cannot follow the server's metadata could never be replaced, so it is not committed either;
+    but that may be the server's fault, so it is not reverted for it.
     """
+    if not evidence.follows_server:
+        return Verdict.WAIT
     if evidence.good_heartbeats < heartbeats_needed:
         return Verdict.WAIT
     started = evidence.workload_running or evidence.workload_exits > 0

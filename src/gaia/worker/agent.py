@@ -192,6 +192,7 @@ class Agent:
             workload_running=self._workload.running,
             workload_ran_before=self._update.workload_ran_before,
             workload_exits=self._workload.exits,
+            follows_server=self._metadata.verified or not self._own.auto_update,
         )
 
     def _follow(self, answer: HeartbeatAnswer) -> None:

@@ -67,6 +67,11 @@ class Metadata:
             lambda: self._trust.refresh(offered.root, offered.timestamp), refreshed, self._failed
         )
 
+    @property
+    def verified(self) -> bool:
+        """Whether what a server offered has been verified since this start."""
+        return self._seen is not None
+
     def pointer(self) -> Pointer | None:
         """The verified pointer of the worker's channel."""
         return self._trust.pointer(self._channel)
@@ -94,8 +99,11 @@ class Metadata:
         self.alarm = ""
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, GaiaError):
-            raise error
-        if str(error) != self.alarm:
-            log.error("metadata refused or not fetched", code=error.code, reason=str(error))
-        self.alarm = str(error)
+        if isinstance(error, GaiaError):
+            if str(error) != self.alarm:
+                log.error("metadata refused or not fetched", code=error.code, reason=str(error))
+            self.alarm = str(error)
+        else:
+            # Even a fault of ours is no reason for the worker to end.
+            log.error("metadata not followed", exc_info=error)
+            self.alarm = f"A fault in the worker itself: {error!r}."

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gaia.errors import GaiaError, TrustError
+from gaia.errors import GaiaError, InstallError, TrustError
 from gaia.model.artifact import EXPERIMENTS
 from gaia.model.tag import Tag
 from gaia.planning.backoff import full_jitter
@@ -24,7 +24,7 @@ FIRST_RETRY = 5.0
 LONGEST_RETRY = 300.0
 """Seconds between tries of a bundle that could not be fetched, unpacked or put in place."""
 
-_ALARMING = frozenset({"unsafe-bundle", "damaged-bundle"})
+_ALARMING = frozenset({"unsafe-bundle", "damaged-bundle", "experiments-failed"})
 
 
 class ExperimentsSync:
@@ -116,7 +116,9 @@ class ExperimentsSync:
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, GaiaError):
-            raise error
+            # Even a fault of ours is no reason for the worker to end.
+            log.error("experiments not followed", exc_info=error)
+            error = InstallError("experiments-failed", f"A fault in the worker itself: {error!r}.")
         # A bundle that is half in place must not be worked with.
         self.settled = self._experiments.consistent
         if isinstance(error, TrustError) or error.code in _ALARMING:

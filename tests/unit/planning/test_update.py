@@ -66,6 +66,7 @@ def test_a_move_that_is_not_in_the_table_is_a_bug() -> None:
         (Evidence(3, False, False, 0), Verdict.COMMIT),
         (Evidence(3, False, True, 0), Verdict.WAIT),
         (Evidence(3, False, True, 1), Verdict.COMMIT),
+        (Evidence(9, True, True, 0, follows_server=False), Verdict.WAIT),
     ],
 )
 def test_probation_ends_with_heartbeats_and_the_workload(
