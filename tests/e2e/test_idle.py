@@ -1,4 +1,4 @@
-"""An idle worker makes no request but its heartbeats."""
+"""An idle worker makes no request but its heartbeats, and none without its token."""
 
 from __future__ import annotations
 
@@ -28,3 +28,4 @@ def test_once_it_knows_the_release_it_asks_for_nothing_else(
         idle = proxy.requests[settled:]
         assert len(idle) >= 20
         assert set(idle) == {f"POST /api/workers/heartbeat/{row['id']}"}
+        assert proxy.tokens >= len(proxy.requests) - 1, "one may be on its way"

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+_TOKEN = re.compile(rb"\r\nauthorization: bearer \S+\r\n", re.IGNORECASE)
 _REQUEST = re.compile(rb"(?:^|\r\n|\})((?:GET|HEAD|POST|PUT|DELETE) \S+) HTTP/1\.1\r\n")
 
 
@@ -18,6 +19,7 @@ class CountingProxy:
     Attributes:
         url: what clients use instead of the target's.
         requests: `METHOD /path`, in the order of their arrival.
+        tokens: how many requests carried a bearer token.
     """
 
     def __init__(self, target: str) -> None:
@@ -26,6 +28,7 @@ class CountingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.requests: list[str] = []
+        self.tokens = 0
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -61,6 +64,7 @@ class CountingProxy:
                         return
                     if noted:
                         self.requests += [m.decode() for m in _REQUEST.findall(data)]
+                        self.tokens += len(_TOKEN.findall(data))
                     sink.sendall(data)
                 except OSError:
                     return
