@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from gaia.errors import GaiaError, InvalidInput
 from gaia.model.channel import check_channel
+from gaia.protocol.address import Address
 from gaia.trust.pin import RootPin
 from gaia.worker.build_info import BuildInfo
 from gaia.worker.composition import Options
@@ -161,14 +162,15 @@ def _options(values: dict[str, Any]) -> Options:
     """Options of click's raw values.
 
     Raises:
-        InvalidInput: `missing-option`, `no-token`, `invalid-label`, `invalid-channel`,
-            `token-file-unreadable`, `trust-root-unreadable`, `invalid-digest`.
+        InvalidInput: `missing-option`, `invalid-address`, `no-token`, `invalid-label`,
+            `invalid-channel`, `token-file-unreadable`, `trust-root-unreadable`, `invalid-digest`.
     """
     for option in ("server", "name"):
         if not values[option]:
             raise InvalidInput(
                 "missing-option", f"--{option} is missing.", hint="See gaia-worker --help."
             )
+    Address.parse(values["server"])
     token, token_file = values.pop("token"), values.pop("token_file")
     pin = values.pop("trust_root")
     return Options(

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gaia.cli.build import Builder
-from gaia.cli.build.command import worker_build
+from gaia.cli.main import main
 from gaia.errors import Refused
 from support.single_file import PROBE, TESTS
 
@@ -47,7 +47,7 @@ def test_the_command_builds_a_worker(tmp_path: Path) -> None:
     root = tmp_path / "root.json"
     root.write_bytes(TRUST_ROOT)
     arguments = ["--version", "v7.8.9-rc.1", "--trust-root", str(root), "-o", str(tmp_path / "out")]
-    done = CliRunner().invoke(worker_build, [*arguments, "--json"])
+    done = CliRunner().invoke(main, ["worker", "build", *arguments, "--json"])
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
     path = Path(result["path"])

@@ -78,6 +78,7 @@ def test_a_variable_that_is_named_like_a_question_asks_nothing(program: Program)
         ((*LEAST, "--token", "t", "--channel", "No!"), "not a channel name"),
         ((*LEAST, "--token", "t", "--trust-root", "/no/such/root.json"), "cannot be read"),
         ((*LEAST, "--token", "t", "--no-such-flag"), "No such option"),
+        (("--server", "ftp://x", "--name", "w", "--token", "t"), "not the address of a server"),
     ],
 )
 def test_wrong_options_are_told_and_nothing_runs(

@@ -7,16 +7,16 @@ import tempfile
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
 
+from gaia.cli import output
 from gaia.cli.build import tools
 from gaia.cli.build.builder import Builder
-from gaia.errors import GaiaError
+from gaia.cli.command import Settings, Verb
 from gaia.model.tag import Tag
 
 
-@click.command(name="build", context_settings={"show_default": True})
+@click.command("build", cls=Verb, context_settings={"show_default": True})
 @click.option("--version", "version", required=True, metavar="TAG", help="Such as v0.5.0.")
 @click.option(
     "--trust-root",
@@ -33,30 +33,28 @@ from gaia.model.tag import Tag
     help="Folder for the executable; made when missing.",
 )
 @click.option("--platform", default="linux", help="Platform to build for.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
 def worker_build(
-    version: str, trust_root: Path | None, output_dir: Path, platform: str, as_json: bool
+    settings: Settings, version: str, trust_root: Path | None, output_dir: Path, platform: str
 ) -> None:
     """Build the worker as one executable file.
 
     The same sources give the same bytes. Needs the extra `build` and Debian's binutils.
     """
     root = None if trust_root is None else trust_root.read_bytes()
-    try:
-        path = _build(version, root, output_dir, platform)
-    except GaiaError as error:
-        raise click.ClickException(str(error)) from error
+    path = _build(version, root, output_dir, platform)
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
-    if as_json:
-        result = {
-            "path": str(path),
-            "tag": str(Tag.parse(version)),
-            "platform": platform,
-            "size": len(content),
-            "sha256": sha256,
-        }
-        click.echo(msgspec.json.encode(result))
+    if settings.json:
+        output.json(
+            {
+                "path": str(path),
+                "tag": str(Tag.parse(version)),
+                "platform": platform,
+                "size": len(content),
+                "sha256": sha256,
+            }
+        )
     else:
         click.echo(f"{path}\n{len(content):,} bytes\nsha256 {sha256}")
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gaia.cli.build import Builder, build_worker, tools
-from gaia.cli.build.command import worker_build
+from gaia.cli.main import main
 from gaia.errors import InvalidInput, Refused
 
 
@@ -83,8 +83,8 @@ def test_a_useless_trust_root_is_refused_before_the_build(tmp_path: Path) -> Non
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: list[str], said: str, tmp_path: Path) -> None:
-    done = CliRunner().invoke(worker_build, [*arguments, "-o", str(tmp_path / "out")])
-    assert done.exit_code != 0
+    done = CliRunner().invoke(main, ["worker", "build", *arguments, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 2
     assert said in done.output
     assert "Traceback" not in done.output
     assert not (tmp_path / "out").exists()
