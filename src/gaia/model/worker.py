@@ -32,7 +32,6 @@ class FailureReason(StrEnum):
     EXITED = "exited"
     HUNG = "hung"
     BOOT_LOOP = "boot-loop"
-    WORKLOAD = "workload"
     BACKUP_LOST = "backup-lost"
 
     @property
@@ -49,6 +48,5 @@ _RELEASE_FAULTS = frozenset(
         FailureReason.EXITED,
         FailureReason.HUNG,
         FailureReason.BOOT_LOOP,
-        FailureReason.WORKLOAD,
     }
 )

@@ -20,7 +20,6 @@ class Verdict(StrEnum):
 
     WAIT = "wait"
     COMMIT = "commit"
-    REVERT = "revert"
 
 
 @dataclass(frozen=True)
