@@ -12,6 +12,9 @@ from gaia.model.tag import Tag
 
 DEFAULT_CHANNEL = "stable"
 
+NO_FLOOR = Tag.parse("v0.0.0-0")
+"""The lowest tag that semver knows: a channel without a floor of its own."""
+
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
@@ -40,11 +43,13 @@ class Pointer:
         current: the highest tag that workers may run.
         floor: the lowest tag that workers may ever go back to.
         tags: for each tag on the channel, its files: name to SHA-256.
+        withdrawn: tags that nobody may run any more; none of them is among `tags`.
     """
 
     current: Tag
     floor: Tag
     tags: Mapping[Tag, Mapping[str, str]] = field(default_factory=dict)
+    withdrawn: frozenset[Tag] = frozenset()
 
 
 def pointer_over(releases: Iterable[Release], *, floor: Tag | None = None) -> Pointer | None:

@@ -21,11 +21,13 @@ from gaia.trust.roles import pointer_path
 
 def to_target(channel: str, pointer: Pointer) -> TargetFile:
     """The target that a channel's role signs."""
-    custom = {
+    custom: dict[str, Any] = {
         "current": str(pointer.current),
         "floor": str(pointer.floor),
         "tags": {str(tag): dict(sorted(files.items())) for tag, files in pointer.tags.items()},
     }
+    if pointer.withdrawn:
+        custom["withdrawn"] = sorted(map(str, pointer.withdrawn))
     empty = hashlib.sha256(b"").hexdigest()
     return TargetFile(0, {"sha256": empty}, pointer_path(channel), {"custom": custom})
 
@@ -56,7 +58,10 @@ def _parse(custom: object) -> Pointer:
     current, floor = Tag.parse(fields["current"]), Tag.parse(fields["floor"])
     if floor > current:
         raise ValueError(f"the floor {floor} is above the current {current}")
-    return Pointer(current=current, floor=floor, tags=tags)
+    withdrawn = frozenset(map(Tag.parse, fields.get("withdrawn", ())))
+    if not withdrawn.isdisjoint(tags):
+        raise ValueError("a withdrawn tag is also on the channel")
+    return Pointer(current=current, floor=floor, tags=tags, withdrawn=withdrawn)
 
 
 def _object(value: object) -> Mapping[str, Any]:
