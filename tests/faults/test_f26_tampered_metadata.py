@@ -48,7 +48,7 @@ def test_edited_on_the_server_s_disk(
     client = world.client()
     world.beat(client)
     world.publish("v0.5.0", "v0.6.0", "v0.7.0")
-    world.repository.publish([])  # targets stay; all others are new
+    world.publish()  # targets stay; all others are new
     world.publish("v0.5.0", "v0.6.0")
     edit(world.newest(role), change)
     late = world.client(name="late")

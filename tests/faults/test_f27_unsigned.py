@@ -33,12 +33,9 @@ def test_a_withdrawn_release(world: World) -> None:
 def test_a_channel_s_key_cannot_sign_a_binary(world: World) -> None:
     """TUF 5.6.7: a role speaks only for the paths that were delegated to it."""
     world.publish("v0.5.0")
-    repository = world.repository
     path = f"v9.9.9/{LINUX}"
     evil = TargetFile(1, {"sha256": "e" * 64}, path)
-    stable = {**repository._edition.contents["channel-stable"], path: evil}
-    contents = {**repository._edition.contents, "channel-stable": stable}
-    repository._edition = repository._advance(repository._edition, contents)
+    world.forge("channel-stable", {**world.repository.roles.contents["channel-stable"], path: evil})
     client = world.client()
     world.beat(client)
     with pytest.raises(TrustError) as refusal:

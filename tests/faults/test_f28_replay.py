@@ -8,7 +8,8 @@ import pytest
 
 from gaia.errors import TrustError
 from gaia.model.tag import Tag
-from gaia.trust.repository import Repository
+from gaia.trust import online
+from gaia.trust.drafting import Drafter, Holders
 from support.trust import LINUX, World, current
 
 
@@ -111,36 +112,29 @@ def test_an_endless_timestamp(world: World) -> None:
     assert refusal.value.code == "metadata-oversize"
 
 
-def test_fast_forward_is_undone_by_a_new_root(world: World) -> None:
+def test_fast_forward_is_undone_by_a_new_root(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """TUF 5.3.11: a thief of the online key signs an enormous version; the key is replaced."""
-    from securesystemslib.signer import CryptoSigner
-    from tuf.api.metadata import Root
-
-    from gaia.trust.document import Document
-    from gaia.trust.keys import ONLINE, ROOT_KEYS, KeyFolder
-
     world.publish("v0.5.0")
     client = world.client()
-    thief: Repository = world.repository
-    far = 2**60
-    thief._signatory._version = lambda document: far  # type: ignore[method-assign]
-    thief.publish([])
-    world.beat(client)
+    shutil.copytree(world.folder, world.folder.with_name("thief"))
+    thief = World(world.folder.with_name("thief"), world.clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(online, "next_version", lambda last, now: 2**60)
+        thief.repository.sign_all_anew()
+    world.source.repository = thief.repository
+    client.refresh(1, thief.repository.timestamp)
 
-    keys = KeyFolder(world.keys)
-    signed = Root.from_dict(thief._roots.newest.to_dict())
-    signed.version += 1
-    fresh = CryptoSigner.generate_ed25519()
+    world.source.repository = world.repository
+    with pytest.raises(TrustError) as refusal:
+        world.beat(client)
+    assert refusal.value.code == "metadata-rollback"
+    fresh = world.repository.make_online_key()
+    drafter = Drafter(world.repository.roles, world.clock())
     for role in ("snapshot", "timestamp"):
-        signed.revoke_key(keys.load(ONLINE).public_key.keyid, role)
-        signed.add_key(fresh.public_key, role)
-    root = Document.sign("root", signed, keys.root.present(ROOT_KEYS))
-    for path in world.tuf.glob("*.json"):
-        if "root" not in path.name:
-            path.unlink()
-    (world.tuf / root.name).write_bytes(root.data)
-    (world.keys / "online.pem").write_bytes(fresh.private_bytes)
-    world.reopen()
+        drafter.hand_over(role, Holders((fresh,)))
+    world.accept(drafter)
     world.publish("v0.5.0", "v0.6.0")
     world.beat(client)
     assert current(client) == "v0.6.0"

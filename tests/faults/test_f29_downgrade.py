@@ -20,6 +20,7 @@ def test_an_old_signed_release_is_not_a_way_back(world: World) -> None:
 
 def test_the_floor_is_signed(world: World) -> None:
     world.publish("v0.5.0", "v0.6.0")
+    world.repository.change(lambda before: before.with_floor("stable", Tag.parse("v0.5.0")))
     client = world.client()
     world.beat(client)
     pointer = client.pointer("stable")

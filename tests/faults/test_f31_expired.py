@@ -42,7 +42,7 @@ def test_renewed_in_time_nothing_ever_expires(world: World) -> None:
     for day in range(0, 730, 3):
         world.repository.renew()
         if day % 180 == 0:
-            world.repository.renew_root(world.keys / "root")
+            world.renew_root()
         world.beat(client)
         assert client.target(Tag.parse("v0.5.0"), LINUX).size == 5
         world.clock.forward(days=3)

@@ -9,6 +9,7 @@ from tuf.api.metadata import Root
 from gaia.errors import TransportError, TrustError
 from gaia.trust.client import RootPin
 from gaia.trust.document import Document
+from gaia.trust.drafting import Drafter, Holders
 from gaia.trust.keys import ROOT_KEYS, KeyFolder
 from support.trust import World, current
 
@@ -25,18 +26,15 @@ def pin(world: World, kind: str) -> RootPin:
 
 def rotate(world: World) -> None:
     """Replace one of the root keys, as after its loss: old and new keys sign (TUF 6.1)."""
-    keys = KeyFolder(world.keys / "root")
-    signed = Root.from_dict(world.repository._roots.newest.to_dict())
-    signed.version += 1
-    old = keys.present(ROOT_KEYS)
+    safe = world.keys / "root"
+    old = KeyFolder(safe).all()
     fresh = CryptoSigner.generate_ed25519()
-    signed.revoke_key(old[0].public_key.keyid, "root")
-    signed.add_key(fresh.public_key, "root")
-    root = Document.sign("root", signed, [*old, fresh])
-    (world.tuf / root.name).write_bytes(root.data)
-    for name, signer in zip(ROOT_KEYS, [*old[1:], fresh], strict=True):
-        (world.keys / "root" / f"{name}.pem").write_bytes(signer.private_bytes)
-    world.reopen()
+    kept = [*old[1:], fresh]
+    drafter = Drafter(world.repository.roles, world.clock())
+    drafter.hand_over("root", Holders(tuple(key.public_key for key in kept), 2))
+    world.accept(drafter, fresh)
+    for name, signer in zip(ROOT_KEYS, kept, strict=True):
+        (safe / f"{name}.pem").write_bytes(signer.private_bytes)
 
 
 @pytest.mark.parametrize("kind", PINS)
@@ -93,7 +91,7 @@ def test_a_root_without_the_old_keys_is_refused(world: World) -> None:
     world.publish("v0.5.0")
     client = world.client()
     world.beat(client)
-    signed = Root.from_dict(world.repository._roots.newest.to_dict())
+    signed = Root.from_dict(world.repository.roles.root.to_dict())
     signed.version += 1
     thieves = [CryptoSigner.generate_ed25519() for _ in range(3)]
     for keyid in list(signed.roles["root"].keyids):

@@ -43,8 +43,8 @@ POINTS = [
         ("gaia.server.blobs", "BlobWriter", "seal"),
         ("gaia.server.blobs", "BlobWriter", "place"),
         ("gaia.server.publishing", "Publisher", "_add"),
-        ("gaia.trust.repository", "Repository", "publish"),
-        ("gaia.server.publishing", "Publisher", "_sign_and_mark"),
+        ("gaia.trust.repository", "Repository", "change"),
+        ("gaia.server.ledger", "Ledger", "_entry"),
     )
     for when in ("before", "after")
 ]

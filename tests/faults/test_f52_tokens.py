@@ -25,6 +25,14 @@ MAY = {
     ("GET", f"/releases/v0.5.0/{LINUX}"): {"worker", "publisher", "operator", "viewer"},
     ("GET", f"/releases/latest/{LINUX}"): {"worker", "publisher", "operator", "viewer"},
     ("GET", "/tuf/timestamp.json"): {"worker", "publisher", "operator", "viewer"},
+    ("GET", "/api/channels"): {"worker", "publisher", "operator", "viewer"},
+    ("PUT", "/api/channels/stable"): {"publisher", "operator"},
+    ("POST", "/api/releases/v0.5.0/withdraw"): {"publisher", "operator"},
+    ("GET", "/api/trust"): {"publisher", "operator", "viewer"},
+    ("GET", "/api/tuf/bundle"): {"publisher", "operator", "viewer"},
+    ("PUT", "/api/tuf/bundle"): {"publisher"},
+    ("POST", "/api/trust/renew"): {"publisher"},
+    ("POST", "/api/trust/online-key"): set(),
     ("GET", "/openapi.json"): {"worker", "publisher", "operator", "viewer"},
     ("POST", "/api/workers/register"): {"worker"},
     ("POST", "/api/workers/heartbeat/x"): {"worker"},
@@ -43,7 +51,7 @@ MAY = {
 def concrete(path: str) -> str:
     """A path of the OpenAPI document with values in it."""
     filled = path.replace("{tag}", "v0.5.0").replace("{filename}", LINUX)
-    filled = filled.replace("{name}", "timestamp.json")
+    filled = filled.replace("{name}", "timestamp.json").replace("{channel}", "stable")
     return filled.replace("{worker_id}", "x").replace("{token_id}", "x")
 
 

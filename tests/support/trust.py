@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from securesystemslib.signer import Signer
+from tuf.api.metadata import TargetFile
+
 from gaia.errors import TransportError
 from gaia.model.artifact import EXPERIMENTS, Artifact
+from gaia.model.publication import Publication
 from gaia.model.release import Release
 from gaia.model.tag import Tag
 from gaia.trust.client import RootPin, TrustClient
+from gaia.trust.drafting import Drafter
+from gaia.trust.keys import KeyFolder
 from gaia.trust.repository import Repository
 
 LINUX = "gaia-worker-linux"
@@ -37,6 +43,16 @@ def release(tag: str, *, channel: str = "stable", linux: str = "a", bundle: str 
     """A release whose files' digests are made of one digit each."""
     artifacts = (Artifact(EXPERIMENTS, 7, bundle * 64), Artifact(LINUX, 5, linux * 64))
     return Release(Tag.parse(tag), START, "", channel, artifacts)
+
+
+def exactly(before: Publication, releases: Iterable[Release]) -> Publication:
+    """`before`'s channels, with just these releases."""
+    publication = Publication(pointers=dict.fromkeys(before.pointers))
+    for each in releases:
+        for artifact in each.artifacts:
+            publication = publication.with_artifact(each.tag, artifact)
+        publication = publication.placed(each.tag, each.channel)
+    return publication
 
 
 @dataclass
@@ -81,7 +97,32 @@ class World:
         self.repository = self.source.repository = self.open()
 
     def publish(self, *tags: str) -> None:
-        self.repository.publish([release(tag) for tag in tags])
+        """These and no others are published."""
+        self.publish_releases(*map(release, tags))
+
+    def publish_releases(self, *releases: Release) -> None:
+        """The same of any releases, in any channels."""
+        self.repository.change(lambda before: exactly(before, releases))
+
+    def renew_root(self) -> None:
+        """The next root, signed with the root keys."""
+        drafter = Drafter(self.repository.roles, self.clock())
+        drafter.renew("root")
+        self.accept(drafter)
+
+    def accept(self, drafter: Drafter, *more: Signer) -> None:
+        """What was drafted, signed with the root keys, the server's, and `more`."""
+        signers = [*KeyFolder(self.keys).root.all(), *KeyFolder(self.keys).all(), *more]
+        bundle = drafter.bundle().signed_by(signers, self.repository.roles)
+        self.repository.accept(bundle, lambda publication: None)
+
+    def forge(self, role: str, targets: Mapping[str, TargetFile]) -> None:
+        """What a thief of all keys below root's would sign: nobody vets it."""
+        roles = self.repository.roles
+        drafter = Drafter(roles, self.clock())
+        drafter._contents[role] = targets
+        bundle = drafter.bundle().signed_by(KeyFolder(self.keys).all(), roles)
+        self.repository._advance(bundle.over(roles))
 
     def client(self, pin: RootPin | None = None, name: str = "worker", **more: Any) -> TrustClient:
         pin = pin or RootPin.of_fingerprint(self.repository.fingerprint)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gaia.errors import InvalidInput
-from gaia.model.release import Release
 from gaia.model.tag import Tag
 
 DEFAULT_CHANNEL = "stable"
@@ -50,23 +49,3 @@ class Pointer:
     floor: Tag
     tags: Mapping[Tag, Mapping[str, str]] = field(default_factory=dict)
     withdrawn: frozenset[Tag] = frozenset()
-
-
-def pointer_over(releases: Iterable[Release], *, floor: Tag | None = None) -> Pointer | None:
-    """The pointer that convenience mode signs: everything published, up to the highest tag.
-
-    Args:
-        releases: all releases of one channel, in any order.
-        floor: the lowest tag that workers may go back to; default: the lowest published one.
-
-    Returns:
-        None when the channel has no release.
-    """
-    files = {
-        release.tag: {artifact.filename: artifact.sha256 for artifact in release.artifacts}
-        for release in releases
-        if release.artifacts
-    }
-    if not files:
-        return None
-    return Pointer(current=max(files), floor=floor or min(files), tags=files)

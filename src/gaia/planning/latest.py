@@ -20,16 +20,19 @@ def resolve(pointer: Pointer, filename: str) -> Tag | None:
     return max(tags, default=None)
 
 
+def offered(pointer: Pointer) -> dict[str, Tag]:
+    """For each file name on the channel, the tag that workers are sent to for it."""
+    names = sorted({name for files in pointer.tags.values() for name in files})
+    return {name: tag for name in names if (tag := resolve(pointer, name)) is not None}
+
+
 def platforms(pointer: Pointer) -> dict[str, Tag]:
     """For each platform that the channel serves, its latest tag."""
-    names = {name for files in pointer.tags.values() for name in files}
-    found: dict[str, Tag] = {}
-    for name in sorted(names):
-        platform = platform_of(name)
-        tag = resolve(pointer, name)
-        if platform is not None and tag is not None:
-            found[platform] = tag
-    return found
+    return {
+        platform: tag
+        for name, tag in offered(pointer).items()
+        if (platform := platform_of(name)) is not None
+    }
 
 
 def bundle(pointer: Pointer) -> Tag | None:

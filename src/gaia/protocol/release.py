@@ -50,8 +50,14 @@ class LatestRelease(ReleaseEntry):
     latest: dict[str, str] = {}
 
 
-class Uploaded(msgspec.Struct):
-    """The answer to an upload: the brief's fields, then what was stored."""
+class Uploaded(msgspec.Struct, omit_defaults=True):
+    """The answer to an upload: the brief's fields, then what was stored.
+
+    Attributes:
+        status: `ok` when it is published; `pending` when signatures are awaited.
+        missing: the roles that have to sign it first.
+        next: the command that has them signed.
+    """
 
     status: str
     tag: str
@@ -60,3 +66,29 @@ class Uploaded(msgspec.Struct):
     sha256: str
     channel: str
     published: bool
+    missing: list[str] = []
+    next: str = ""
+
+
+class ChannelEntry(msgspec.Struct):
+    """A channel's signed pointer, and the latest tag for each platform."""
+
+    name: str
+    current: str
+    floor: str
+    tags: list[str]
+    withdrawn: list[str]
+    latest: dict[str, str]
+
+
+class ChannelList(msgspec.Struct):
+    """`GET /api/channels`."""
+
+    channels: list[ChannelEntry]
+
+
+class ChannelChange(msgspec.Struct):
+    """`PUT /api/channels/{channel}`: what is to be another; the rest stays."""
+
+    current: str | None = None
+    floor: str | None = None

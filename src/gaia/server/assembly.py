@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 
 from starlette.applications import Starlette
 
+from gaia.server.api.channels import Channels
 from gaia.server.api.fleet import FleetView
-from gaia.server.api.operations import Operations, Tuf
+from gaia.server.api.operations import Operations
 from gaia.server.api.releases import Releases
 from gaia.server.api.tokens import Administration
+from gaia.server.api.trust import Trust
 from gaia.server.api.workers import Workers
 from gaia.server.app import Guard, make_app
 from gaia.server.auth import Authenticator
@@ -25,12 +27,14 @@ from gaia.server.flusher import Flusher
 from gaia.server.heartbeat import HeartbeatService
 from gaia.server.housekeeping import Housekeeping
 from gaia.server.journal import Journal
+from gaia.server.ledger import Ledger
 from gaia.server.limits import BoundedProtocol
 from gaia.server.metrics import Metrics
 from gaia.server.openapi import describe
 from gaia.server.publishing import Publisher
 from gaia.server.sessions import Sessions
 from gaia.server.settings import Settings
+from gaia.server.stewardship import Steward
 from gaia.server.store.database import Database
 from gaia.server.tokens import Tokens
 from gaia.server.uploads import Uploads
@@ -67,8 +71,9 @@ def assemble(settings: Settings) -> Assembly:
         repository = Repository.open(settings.data_dir / "tuf", settings.data_dir / "keys", _now)
     except OSError as error:
         raise storage_error(error) from error
-    publisher = Publisher(database, blobs, repository, _now)
-    publisher.start()
+    ledger = Ledger(database, blobs, repository, _now)
+    ledger.start()
+    publisher, steward = Publisher(ledger), Steward(ledger)
     authenticator = Authenticator(settings.token)
     tokens = Tokens(database, authenticator, _now)
     tokens.load()
@@ -76,23 +81,24 @@ def assemble(settings: Settings) -> Assembly:
     fleet = Fleet()
     flusher = Flusher(fleet, database)
     flusher.load()
-    housekeeping = Housekeeping(database, authenticator, journal, publisher)
+    housekeeping = Housekeeping(database, authenticator, journal, ledger)
     metrics = Metrics(fleet, repository.expiries, _now)
     sessions = Sessions()
     view = FleetView(fleet)
-    heartbeats = HeartbeatService(fleet, publisher.catalogue, settings.min_heartbeat_interval)
+    heartbeats = HeartbeatService(fleet, ledger.catalogue, settings.min_heartbeat_interval)
 
     operations = Operations(database, metrics, lambda: describe(endpoints))
     endpoints = [
         *Uploads(publisher, blobs, metrics, settings.max_upload_size).endpoints(),
-        *Releases(publisher, blobs, metrics).endpoints(),
-        *Tuf(repository).endpoints(),
-        *Workers(fleet, publisher.catalogue, heartbeats).endpoints(),
+        *Releases(ledger, steward, blobs, metrics).endpoints(),
+        *Channels(ledger, steward).endpoints(),
+        *Trust(repository, ledger, steward, _now).endpoints(),
+        *Workers(fleet, ledger.catalogue, heartbeats).endpoints(),
         *view.endpoints(),
         *Administration(tokens, journal).endpoints(),
         *operations.endpoints(),
     ]
-    dashboard = Dashboard(view, publisher, authenticator, sessions, repository)
+    dashboard = Dashboard(view, ledger, authenticator, sessions, repository)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001

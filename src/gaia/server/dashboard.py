@@ -22,7 +22,7 @@ from gaia.server import problems
 from gaia.server.api.fleet import FleetView
 from gaia.server.api.operations import WATCHERS
 from gaia.server.auth import Authenticator, Identity, digest_of
-from gaia.server.publishing import Publisher
+from gaia.server.ledger import Ledger
 from gaia.server.sessions import COOKIE, LIFETIME, Sessions
 from gaia.trust.repository import Repository
 
@@ -46,13 +46,13 @@ class Dashboard:
     def __init__(
         self,
         view: FleetView,
-        publisher: Publisher,
+        ledger: Ledger,
         authenticator: Authenticator,
         sessions: Sessions,
         repository: Repository,
     ) -> None:
         self._view = view
-        self._publisher = publisher
+        self._ledger = ledger
         self._authenticator = authenticator
         self._sessions = sessions
         self._repository = repository
@@ -127,7 +127,7 @@ class Dashboard:
             return None
 
     def _facts(self, request: Request) -> dict[str, Any]:
-        catalogue = self._publisher.catalogue()
+        catalogue = self._ledger.catalogue()
         channels = [
             {
                 "name": name,

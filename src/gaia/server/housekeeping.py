@@ -12,7 +12,7 @@ import structlog
 from gaia.errors import GaiaError
 from gaia.server.auth import Authenticator
 from gaia.server.journal import Journal
-from gaia.server.publishing import Publisher
+from gaia.server.ledger import Ledger
 from gaia.server.store import tokens
 from gaia.server.store.database import Database
 
@@ -32,7 +32,7 @@ class Housekeeping:
     database: Database
     authenticator: Authenticator
     journal: Journal
-    publisher: Publisher
+    ledger: Ledger
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _complained: bool = False
 
@@ -55,7 +55,7 @@ class Housekeeping:
 
     def renew(self) -> None:
         """Re-sign what nears its expiry."""
-        if self.publisher.renew():
+        if self.ledger.renew():
             log.info("signatures renewed")
 
     def flush(self) -> None:

@@ -1,32 +1,23 @@
-"""From an uploaded file to a published artifact: whole, or not there.
-
-The order makes a kill at any point harmless: the blob is durable before its row, the row before the
-signature, the signature before the mark `published`. A row without the mark is published again at
-the next start; a blob without a row is never served.
-"""
+"""Receiving an artifact's release: stored, and published as far as it is signed."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from gaia.errors import Conflict, GaiaError
 from gaia.model.artifact import Artifact
 from gaia.model.channel import DEFAULT_CHANNEL
+from gaia.model.publication import Publication
 from gaia.model.tag import Tag
-from gaia.protocol.release import Uploaded
-from gaia.server.blobs import Blobs, BlobWriter, storage_error
-from gaia.server.catalogue import Catalogue
-from gaia.server.store import audit, releases
-from gaia.server.store.audit import Entry
-from gaia.server.store.database import Database
-from gaia.server.store.releases import State
-from gaia.trust.repository import Repository
+from gaia.server.blobs import BlobWriter
+from gaia.server.ledger import Author, Deed, Ledger
+from gaia.server.store import releases
+from gaia.server.store.releases import State, Stored
+from gaia.trust.repository import Mode
+from gaia.trust.roles import GAIA_WORKER, channel_role
 
 
 @dataclass(frozen=True)
@@ -36,58 +27,22 @@ class Upload:
     Attributes:
         channel: None for the release's own, or the default of a new release.
         notes: None to leave the release's as they are.
-        by: name of the publisher.
-        client: the peer's address.
     """
 
     tag: Tag
     filename: str
     channel: str | None
     notes: str | None
-    by: str
-    client: str
+    by: Author
 
 
 class Publisher:
-    """Publishes artifacts, one at a time, and keeps the catalogue.
+    """Publishes artifacts. All methods block."""
 
-    All methods block; none is to be called on the event loop, `catalogue` excepted.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        blobs: Blobs,
-        repository: Repository,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._blobs = blobs
-        self._repository = repository
-        self._now = now
-        self._lock = threading.Lock()
-        self._catalogue = Catalogue()
-
-    def catalogue(self) -> Catalogue:
-        """What is published now."""
-        return self._catalogue
-
-    def start(self) -> None:
-        """Finish what a crash has interrupted, then read the catalogue.
-
-        All that is published is offered for signing once more: that signs nothing, unless the
-        trust repository is an older one, from a backup, than the database.
-
-        Raises:
-            GaiaError: the database or the trust repository cannot be used.
-        """
-        with self._lock:
-            with self._database.write() as connection:
-                for tag, artifact in releases.stored(connection):
-                    if not self._blobs.holds(artifact.sha256, artifact.size):
-                        releases.remove_stored(connection, tag, artifact.filename)
-            self._sign_and_mark()
-            self._refresh()
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._database = ledger.database
+        self._repository = ledger.repository
 
     def check(self, upload: Upload) -> None:
         """Find out what can be known before the bytes come.
@@ -98,67 +53,51 @@ class Publisher:
         with self._database.read() as connection:
             _channel(connection, upload)
 
-    def accept(self, upload: Upload, blob: BlobWriter) -> Uploaded:
-        """Publish a sealed blob.
+    def accept(self, upload: Upload, blob: BlobWriter) -> Stored:
+        """Store a sealed blob, and publish it as far as its signatures are there.
 
         Raises:
-            Conflict: `file-conflict` or `channel-conflict`; nothing was changed.
+            Conflict: `file-conflict`, `channel-conflict` or `release-withdrawn`; nothing was
+                changed.
             Refused: `no-space`, `database-unavailable` or `storage-unavailable`.
         """
         artifact = Artifact(upload.filename, blob.size, blob.sha256)
-        with self._lock:
+        with self._ledger.exclusively():
             with self._database.read() as connection:
                 channel = _channel(connection, upload)
                 present = releases.find(connection, upload.tag, upload.filename)
-                self._check_bytes(upload, artifact, present)
+            # Whatever would be refused is refused before anything is stored.
+            self._repository.roles.publication().with_artifact(upload.tag, artifact)
             # Also when it is published already: this heals a blob that was damaged since.
             blob.place()
-            if present is None:
+            if present is None or present.artifact != artifact:
                 self._add(upload, artifact, channel)
             elif upload.notes is not None:
                 self._change_notes(upload, upload.notes)
-            if present is None or present.state is State.STORED:
-                self._publish(upload, artifact)
-            self._refresh()
-        return Uploaded(
-            status="ok",
-            tag=str(upload.tag),
-            filename=artifact.filename,
-            size=artifact.size,
-            sha256=artifact.sha256,
-            channel=channel,
-            published=True,
-        )
+            if present is None or present.state is not State.PUBLISHED:
+                self._publish(upload, artifact, channel)
+            with self._database.read() as connection:
+                stored = releases.find(connection, upload.tag, upload.filename)
+        if stored is None:
+            raise _vanished(upload)
+        return stored
 
-    def renew(self) -> bool:
-        """Re-sign what nears its expiry; whether anything did.
-
-        Raises:
-            Refused: `no-space` or `storage-unavailable`.
-        """
-        with self._lock:
-            try:
-                renewed = self._repository.renew()
-            except OSError as error:
-                raise storage_error(error) from error
-            if renewed:
-                self._refresh()
-            return renewed
-
-    def _check_bytes(
-        self, upload: Upload, artifact: Artifact, present: releases.Stored | None
-    ) -> None:
-        if present is not None and present.artifact.sha256 != artifact.sha256:
-            raise Conflict(
-                "file-conflict",
-                f"{upload.tag} already has a {upload.filename} with other bytes"
-                f" (SHA-256 {present.artifact.sha256}); nothing was changed.",
-                hint="A published file never changes: upload under a new tag.",
-            )
+    def missing(self, stored: Stored) -> list[str]:
+        """The roles that have to sign a pending file first, in words."""
+        roles = self._repository.roles
+        found = []
+        for role in (GAIA_WORKER, channel_role(stored.channel)):
+            if role in roles.delegated:
+                held = f"{roles.threshold(role)} of {len(roles.keys(role))} keys"
+                found.append(f"{role}: signatures of {held}")
+            else:
+                found.append(f"{role}: no keys are named for it yet")
+        return found
 
     def _add(self, upload: Upload, artifact: Artifact, channel: str) -> None:
-        now = self._now()
+        now = self._ledger.now()
         with self._database.write() as connection:
+            releases.remove_stored(connection, upload.tag, upload.filename)
             if releases.channel_of(connection, upload.tag) is None:
                 releases.add_release(
                     connection, upload.tag, channel=channel, notes=upload.notes or "", now=now
@@ -171,46 +110,33 @@ class Publisher:
         with self._database.write() as connection:
             releases.set_notes(connection, upload.tag, notes)
 
-    def _publish(self, upload: Upload, artifact: Artifact) -> None:
+    def _publish(self, upload: Upload, artifact: Artifact, channel: str) -> None:
+        subject = f"{upload.tag}/{upload.filename}"
+        detail = {"sha256": artifact.sha256, "size": artifact.size}
+        if self._repository.mode is Mode.STRICT:
+            with self._ledger.change(Deed(upload.by, "upload", subject, detail)):
+                return
+        before = self._repository.roles.publication()
         try:
-            self._sign_and_mark(
-                Entry(
-                    at=self._now().isoformat(timespec="seconds"),
-                    actor=upload.by,
-                    action="publish",
-                    subject=f"{upload.tag}/{upload.filename}",
-                    client=upload.client,
-                    detail={"sha256": artifact.sha256, "size": artifact.size},
+            with self._ledger.change(Deed(upload.by, "publish", subject, detail)):
+                self._repository.change(
+                    lambda publication: publication.with_artifact(upload.tag, artifact).placed(
+                        upload.tag, channel
+                    )
                 )
-            )
         except GaiaError:
             # Refused means "nothing was changed". Should even this fail, the row waits for the
             # next start, which publishes it: whole, too.
-            with suppress(GaiaError):
+            with suppress(GaiaError, OSError):
                 with self._database.write() as connection:
                     releases.remove_stored(connection, upload.tag, upload.filename)
-                self._sign_and_mark()
+                self._repository.change(lambda after: _back_to(before, after))
             raise
 
-    def _sign_and_mark(self, *entries: Entry) -> None:
-        # The write lock comes first: a locked database is found out before anything is signed.
-        with self._database.write() as connection:
-            releases.publish_all(connection)
-            audit.append(connection, entries)
-            try:
-                self._repository.publish(releases.load(connection))
-            except OSError as error:
-                raise storage_error(error) from error
 
-    def _refresh(self) -> None:
-        with self._database.read() as connection:
-            published = releases.load(connection)
-        self._catalogue = Catalogue(
-            releases={release.tag: release for release in published},
-            pointers=dict(self._repository.pointers()),
-            root_version=self._repository.root_version,
-            timestamp=self._repository.timestamp,
-        )
+def _back_to(before: Publication, after: Publication) -> Publication:
+    # A channel that is new since then cannot go again (TUF 5.5.5), but it can be empty.
+    return replace(before, pointers={**dict.fromkeys(after.pointers), **before.pointers})
 
 
 def _channel(connection: Connection, upload: Upload) -> str:
@@ -220,6 +146,15 @@ def _channel(connection: Connection, upload: Upload) -> str:
         raise Conflict(
             "channel-conflict",
             f"{upload.tag} belongs to the channel {present}, not to {upload.channel}.",
-            hint="Leave channel out to add to the release, or upload under another tag.",
+            hint="Leave channel out to add to the release; gaia release promote puts a release on "
+            "another channel.",
         )
     return present or upload.channel or DEFAULT_CHANNEL
+
+
+def _vanished(upload: Upload) -> Conflict:
+    return Conflict(
+        "upload-vanished",
+        f"{upload.tag}/{upload.filename} was stored and is not there any more.",
+        hint="Someone changed the database by hand: upload it again.",
+    )

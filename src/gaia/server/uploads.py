@@ -17,8 +17,10 @@ from gaia.protocol.release import Uploaded
 from gaia.server.auth import Role
 from gaia.server.blobs import Blobs, BlobWriter
 from gaia.server.endpoints import Call, Endpoint, json_answer
+from gaia.server.ledger import Author
 from gaia.server.metrics import Metrics
 from gaia.server.publishing import Publisher, Upload
+from gaia.server.store.releases import State, Stored
 
 PARAMETERS = {
     "tag": "The release, such as v0.5.0.",
@@ -78,12 +80,30 @@ class Uploads:
                     f"The file that arrived has SHA-256 {blob.sha256}; nothing was changed.",
                     hint="Check the file and the sha256 parameter, then upload again.",
                 )
-            answer = await asyncio.to_thread(self.publisher.accept, upload, blob)
+            stored = await asyncio.to_thread(self.publisher.accept, upload, blob)
         finally:
             await asyncio.to_thread(blob.discard)
         self.metrics.uploads.inc()
-        self.metrics.uploaded_bytes.inc(answer.size)
-        return json_answer(answer)
+        self.metrics.uploaded_bytes.inc(stored.artifact.size)
+        return self._answer(stored)
+
+    def _answer(self, stored: Stored) -> Response:
+        artifact, published = stored.artifact, stored.state is State.PUBLISHED
+        answer = Uploaded(
+            status="ok" if published else "pending",
+            tag=str(stored.tag),
+            filename=artifact.filename,
+            size=artifact.size,
+            sha256=artifact.sha256,
+            channel=stored.channel,
+            published=published,
+        )
+        if not published:
+            answer.missing = self.publisher.missing(stored)
+            answer.next = (
+                f"gaia release sign {stored.tag} {artifact.filename} --channel {stored.channel}"
+            )
+        return json_answer(answer, status=200 if published else 202)
 
     def _check_headers(self, request: Request) -> None:
         length = request.headers.get("content-length")
@@ -151,8 +171,7 @@ def _wanted(call: Call) -> Upload:
         filename=check_filename(call.query["filename"]),
         channel=None if channel is None else check_channel(channel),
         notes=notes,
-        by=call.by,
-        client=call.client,
+        by=Author(call.by, call.client),
     )
 
 

@@ -7,58 +7,72 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic
 
-from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import Signer
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, MetaFile, Root, T, Targets
+from tuf.api.metadata import Metadata, MetaFile, Root, T, Targets, VerificationResult
 from tuf.api.serialization import DeserializationError
 
-from gaia.errors import TrustError
-from gaia.trust.metadata_files import TIMESTAMP_FILE, MetadataFiles
+from gaia.trust.metadata_files import TIMESTAMP_FILE, MetadataSet
 from gaia.trust.roles import TIMESTAMP
 
 
 @dataclass(frozen=True)
 class Document(Generic[T]):
-    """Signed metadata of `role`, and the bytes of its file."""
+    """Metadata of `role`, and the bytes of its file."""
 
     role: str
     metadata: Metadata[T]
     data: bytes
 
     @classmethod
-    def sign(cls, role: str, signed: T, signers: Iterable[Signer]) -> Document[T]:
-        """`signed` with the signatures of `signers`."""
+    def sign(cls, role: str, signed: T, signers: Iterable[Signer] = ()) -> Document[T]:
+        """`signed` with the signatures of `signers`; without any, a draft."""
         metadata: Metadata[T] = Metadata(signed)
         for signer in signers:
             metadata.sign(signer, append=True)
         return cls(role, metadata, metadata.to_bytes())
 
     @classmethod
-    def load(cls, kind: type[T], role: str, name: str, folder: MetadataFiles) -> Document[T]:
-        """The file `name` of the server's own repository.
+    def parse(cls, kind: type[T], role: str, name: str, data: bytes) -> Document[T]:
+        """What is in a file called `name`.
 
         Raises:
-            TrustError: `repository-damaged`.
+            ValueError: it is not metadata of that kind, role and version; says why.
         """
-        data = folder.read(name)
-        if data is None:
-            raise damaged(folder, name, "it is not there")
         try:
             metadata: Metadata[T] = Metadata.from_bytes(data)
         except DeserializationError as error:
-            raise damaged(folder, name, "it is not TUF metadata") from error
+            raise ValueError("it is not TUF metadata") from error
         if not isinstance(metadata.signed, kind):
-            raise damaged(folder, name, f"it is of the kind {metadata.signed.type!r}")
+            raise ValueError(f"it is of the kind {metadata.signed.type!r}")  # noqa: TRY004
         document = cls(role, metadata, data)
         if document.name != name:
-            raise damaged(folder, name, f"it says that it is {document.name}")
+            raise ValueError(f"it says that it is {document.name}")
         return document
+
+    @classmethod
+    def load(cls, kind: type[T], role: str, name: str, source: MetadataSet) -> Document[T]:
+        """The file `name` of a repository that is trusted to be whole.
+
+        Raises:
+            TrustError: as `source.damaged`.
+        """
+        data = source.read(name)
+        if data is None:
+            raise source.damaged(name, "it is not there")
+        try:
+            return cls.parse(kind, role, name, data)
+        except ValueError as error:
+            raise source.damaged(name, str(error)) from error
 
     @property
     def signed(self) -> T:
         """What the signatures are over."""
         return self.metadata.signed
+
+    @property
+    def version(self) -> int:
+        """Of the metadata."""
+        return self.signed.version
 
     @property
     def name(self) -> str:
@@ -73,21 +87,22 @@ class Document(Generic[T]):
         digest = hashlib.sha256(self.data).hexdigest()
         return MetaFile(self.signed.version, len(self.data), {"sha256": digest})
 
-    def vouched_for_by(self, delegator: Root | Targets) -> bool:
-        """Whether it bears the signatures that `delegator` asks for."""
+    def countersigned(self, signers: Iterable[Signer]) -> Document[T]:
+        """The same bytes below the signatures, with these signatures added."""
+        metadata: Metadata[T] = Metadata.from_bytes(self.data)
+        for signer in signers:
+            metadata.sign(signer, append=True)
+        return Document(self.role, metadata, metadata.to_bytes())
+
+    def signatures(self, delegator: Root | Targets) -> VerificationResult:
+        """Which of the keys that `delegator` trusts for this role have signed, and which not."""
         try:
-            delegator.verify_delegate(
+            return delegator.get_verification_result(
                 self.role, self.metadata.signed_bytes, self.metadata.signatures
             )
-        except (RepositoryError, VerificationError, ValueError):
-            return False
-        return True
+        except ValueError:  # not delegated at all
+            return VerificationResult(1, {}, {})
 
-
-def damaged(folder: MetadataFiles, name: str, why: str) -> TrustError:
-    """The server's own repository is not as the server has left it."""
-    return TrustError(
-        "repository-damaged",
-        f"The trust repository's file {folder.folder / name} cannot be used: {why}.",
-        hint="Put the folder back from a backup; workers keep running meanwhile.",
-    )
+    def vouched_for_by(self, delegator: Root | Targets) -> bool:
+        """Whether it bears the signatures that `delegator` asks for."""
+        return self.signatures(delegator).verified

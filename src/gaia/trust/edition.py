@@ -1,41 +1,54 @@
-"""An edition: everything that the repository says at one time, below the root."""
+"""An edition: everything that the repository says at one time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tuf.api.metadata import MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import MetaFile, Root, Snapshot, Targets, Timestamp
 
-from gaia.trust.document import Document, damaged
+from gaia.errors import TrustError
+from gaia.trust.document import Document
 from gaia.trust.metadata_files import TIMESTAMP_FILE, MetadataFiles
 from gaia.trust.roles import SNAPSHOT, TARGETS, TIMESTAMP
+from gaia.trust.signed_roles import SignedRoles, delegated_roles, load_roots
 
-Contents = Mapping[str, Mapping[str, TargetFile]]
-"""For each role that targets delegates to, what it signs: targets by path."""
+Written = Document[Root] | Document[Targets] | Document[Snapshot] | Document[Timestamp]
 
 
 @dataclass(frozen=True)
 class Edition:
-    """One consistent set of signed files."""
+    """The signed roles, and the snapshot and timestamp that say that these are the newest."""
 
-    targets: Document[Targets]
-    delegated: Mapping[str, Document[Targets]]
+    roles: SignedRoles
     snapshot: Document[Snapshot]
     timestamp: Document[Timestamp]
 
     @classmethod
-    def load(cls, folder: MetadataFiles, root: Root) -> Edition | None:
+    def load(cls, folder: MetadataFiles) -> Edition | None:
         """The edition that the timestamp on disk leads to; None before the first one.
 
-        Files that a crash has left behind are not referred to, and so never looked at. Signatures
-        are verified, lest the server sign anew what someone else has written.
+        Files that a crash has left behind are not referred to, and so never looked at; a root that
+        was written, but whose edition was not, is left out. Signatures are verified, lest the
+        server sign anew what someone else has written.
 
         Raises:
             TrustError: `repository-damaged`.
         """
         if folder.read(TIMESTAMP_FILE) is None:
             return None
+        roots = load_roots(folder)
+        refusal: TrustError | None = None
+        for count in range(len(roots), 0, -1):
+            try:
+                return cls._below(roots[:count], folder)
+            except TrustError as error:
+                refusal = refusal or error
+        raise refusal or folder.damaged(TIMESTAMP_FILE, "no root vouches for it")
+
+    @classmethod
+    def _below(cls, roots: tuple[Document[Root], ...], folder: MetadataFiles) -> Edition:
+        root = roots[-1].signed
         timestamp = Document.load(Timestamp, TIMESTAMP, TIMESTAMP_FILE, folder)
         _check(timestamp, root, None, folder)
         reference = timestamp.signed.snapshot_meta
@@ -47,26 +60,19 @@ class Edition:
             role: _load_targets(role, targets.signed, snapshot.signed, folder)
             for role in delegated_roles(targets.signed)
         }
-        return cls(targets, delegated, snapshot, timestamp)
+        return cls(SignedRoles(roots, targets, delegated), snapshot, timestamp)
 
-    @property
-    def contents(self) -> Contents:
-        """What the delegated roles sign."""
-        return {role: document.signed.targets for role, document in self.delegated.items()}
+    def documents(self) -> Iterator[Written]:
+        """All files that count, in the order in which they may be written.
 
-    def documents(self) -> Iterator[Document[Targets] | Document[Snapshot] | Document[Timestamp]]:
-        """All files, in the order in which they may be written: what is referred to comes first."""
-        yield from self.delegated.values()
-        yield self.targets
+        What is referred to comes first. The roots come late: a root without the edition that it
+        belongs to is left out by `load`.
+        """
+        yield from self.roles.delegated.values()
+        yield self.roles.targets
         yield self.snapshot
+        yield from self.roles.roots
         yield self.timestamp
-
-
-def delegated_roles(targets: Targets) -> list[str]:
-    """Roles that the top-level targets role delegates to."""
-    if targets.delegations is None:
-        return []
-    return list(targets.delegations.roles or ())
 
 
 def _load_targets(
@@ -74,17 +80,14 @@ def _load_targets(
 ) -> Document[Targets]:
     reference = snapshot.meta.get(f"{role}.json")
     if reference is None:
-        raise damaged(folder, f"{snapshot.version}.{SNAPSHOT}.json", f"it lacks the role {role}")
+        raise folder.damaged(f"{snapshot.version}.{SNAPSHOT}.json", f"it lacks the role {role}")
     document = Document.load(Targets, role, f"{reference.version}.{role}.json", folder)
     _check(document, delegator, reference, folder)
     return document
 
 
 def _check(
-    document: Document[Targets] | Document[Snapshot] | Document[Timestamp],
-    delegator: Root | Targets,
-    reference: MetaFile | None,
-    folder: MetadataFiles,
+    document: Written, delegator: Root | Targets, reference: MetaFile | None, folder: MetadataFiles
 ) -> None:
     if reference not in (None, document.reference) or not document.vouched_for_by(delegator):
-        raise damaged(folder, document.name, "it was changed by someone else")
+        raise folder.damaged(document.name, "it was changed by someone else")

@@ -6,7 +6,7 @@ with the root keys, which are meant to be moved away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -80,13 +80,40 @@ class KeyFolder:
             raise _unreadable(path, "it is not an Ed25519 key")
         return CryptoSigner(key)
 
-    def present(self, names: Iterable[str]) -> list[CryptoSigner]:
-        """Those of the keys that are in the folder.
+    def trusted(self, keyids: Collection[str]) -> list[CryptoSigner]:
+        """Those of the folder's keys that have one of these key IDs.
 
         Raises:
             TrustError: `key-unreadable`.
         """
-        return [self.load(name) for name in names if self._path(name).exists()]
+        return [key for key in self.all() if key.public_key.keyid in keyids]
+
+    def all(self) -> list[CryptoSigner]:
+        """Every key in the folder, in the order of their names.
+
+        Raises:
+            TrustError: `key-unreadable`.
+        """
+        return self.named("*")
+
+    def named(self, pattern: str) -> list[CryptoSigner]:
+        """The keys whose names match a pattern such as `online*`.
+
+        Raises:
+            TrustError: `key-unreadable`.
+        """
+        return [self.load(path.stem) for path in sorted(self.folder.glob(f"{pattern}.pem"))]
+
+    def remove(self, keyids: Collection[str]) -> None:
+        """Forget keys that nothing trusts any more.
+
+        Raises:
+            TrustError: `key-unreadable`.
+            OSError: one cannot be removed.
+        """
+        for path in sorted(self.folder.glob("*.pem")):
+            if self.load(path.stem).public_key.keyid in keyids:
+                path.unlink()
 
     def explain(self) -> None:
         """Say beside the root keys what to do with them.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
+from gaia.errors import TrustError
 from gaia.trust import files
 from gaia.trust.roles import ROOT, TIMESTAMP
 
@@ -16,7 +18,46 @@ ROOT_FILE = f"{ROOT}.json"
 KEPT_VERSIONS = 10
 """Newest versions of each role that stay, for clients in the middle of a refresh."""
 
-_VERSIONED = re.compile(r"(?P<version>[0-9]{1,20})\.(?P<role>[a-z0-9-]{1,64})\.json")
+VERSIONED = re.compile(r"(?P<version>[0-9]{1,20})\.(?P<role>[a-z0-9-]{1,64})\.json")
+"""Name of every file but the timestamp's."""
+
+
+class MetadataSet(Protocol):
+    """Signed files by name, from wherever."""
+
+    def read(self, name: str) -> bytes | None:
+        """The file `name`; None when there is none."""
+
+    def names(self) -> Iterable[str]:
+        """Names of all files."""
+
+    def damaged(self, name: str, why: str) -> TrustError:
+        """The error that says that the file cannot be used."""
+
+
+class ReceivedFiles:
+    """Signed files as a server has sent them."""
+
+    def __init__(self, files_: Mapping[str, bytes], sender: str) -> None:
+        self._files = files_
+        self._sender = sender
+
+    def read(self, name: str) -> bytes | None:
+        """The file `name`; None when there is none."""
+        return self._files.get(name)
+
+    def names(self) -> Iterable[str]:
+        """Names of all files."""
+        return self._files
+
+    def damaged(self, name: str, why: str) -> TrustError:
+        """What was sent is not to be trusted."""
+        return TrustError(
+            "metadata-refused",
+            f"The trust metadata {name} from {self._sender} cannot be used: {why}.",
+            hint="Nothing was signed. Look for tampering on the server or on the way to it; the "
+            "operator's archive has what was really signed (gaia trust bundle sends it again).",
+        )
 
 
 class MetadataFiles:
@@ -41,13 +82,25 @@ class MetadataFiles:
         """Whether nothing was ever written here."""
         return next(self.folder.glob("*.json"), None) is None
 
+    def names(self) -> Iterable[str]:
+        """Names of all files."""
+        return [path.name for path in self.folder.glob("*.json")]
+
+    def damaged(self, name: str, why: str) -> TrustError:
+        """The repository is not as it was left."""
+        return TrustError(
+            "repository-damaged",
+            f"The trust repository's file {self.folder / name} cannot be used: {why}.",
+            hint="Put the folder back from a backup; workers keep running meanwhile.",
+        )
+
     def read(self, name: str) -> bytes | None:
         """The file `name` as it is on disk; None for odd names and for what is not there.
 
         Raises:
             OSError: it cannot be read.
         """
-        if name != TIMESTAMP_FILE and not _VERSIONED.fullmatch(name):
+        if name != TIMESTAMP_FILE and not VERSIONED.fullmatch(name):
             return None
         try:
             return (self.folder / name).read_bytes()
@@ -70,7 +123,7 @@ class MetadataFiles:
         """
         versions: dict[str, list[tuple[int, Path]]] = {}
         for path in self.folder.iterdir():
-            match = _VERSIONED.fullmatch(path.name)
+            match = VERSIONED.fullmatch(path.name)
             if match is not None and match["role"] != ROOT and path.name not in referenced:
                 versions.setdefault(match["role"], []).append((int(match["version"]), path))
         for found in versions.values():

@@ -1,39 +1,38 @@
-"""The trust repository in convenience mode: the server signs what is published, at once.
-
-Whoever holds the server holds every key below root's. That is the price of a plain upload by curl;
-strict mode keeps the signing keys off the server.
-"""
+"""The server's trust repository: signed roles, and the online roles that it signs itself."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Key
 
-from gaia.model.channel import Pointer, check_channel, pointer_over
-from gaia.model.release import Release
-from gaia.trust.edition import Contents, Edition
-from gaia.trust.keys import KeyFolder
-from gaia.trust.metadata_files import ROOT_FILE, MetadataFiles
-from gaia.trust.pointer import from_target, to_target
-from gaia.trust.roles import (
-    GAIA_WORKER,
-    ROOT,
-    TIMESTAMP,
-    artifact_path,
-    channel_of,
-    channel_role,
-    pointer_path,
-)
-from gaia.trust.root import RootChain
-from gaia.trust.signatory import Signatory
+from gaia.model.channel import Pointer
+from gaia.model.publication import Publication
+from gaia.trust.bundle import Bundle
+from gaia.trust.convenience import ServerHeldKeys
+from gaia.trust.drafting import Drafter
+from gaia.trust.edition import Edition, Written
+from gaia.trust.keys import ONLINE, KeyFolder
+from gaia.trust.metadata_files import ROOT_FILE, VERSIONED, MetadataFiles
+from gaia.trust.online import OnlineSigner
+from gaia.trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, channel_role, due
+from gaia.trust.signed_roles import SignedRoles, load_newest, load_roots
+from gaia.trust.vetting import vetted
+
+
+class Mode(StrEnum):
+    """Who signs releases. It follows from where the keys are; nobody sets it."""
+
+    CONVENIENCE = "convenience"
+    STRICT = "strict"
 
 
 class Repository:
-    """A standard TUF repository with consistent snapshots (6.2), and the keys to sign it.
+    """A standard TUF repository with consistent snapshots (6.2).
 
     Every change is a new edition: new files first, each durable, `timestamp.json` last. A crash at
     any point leaves clients with the edition before. Safe to use from several threads.
@@ -44,43 +43,60 @@ class Repository:
         folder: MetadataFiles,
         keys: KeyFolder,
         now: Callable[[], datetime],
-        roots: RootChain,
-        edition: Edition | None,
+        edition: Edition,
     ) -> None:
         self._folder = folder
-        self._signatory = Signatory(keys, now)
+        self._keys = keys
+        self._held = ServerHeldKeys(keys)
+        self._online = OnlineSigner(keys, now)
         self._now = now
-        self._roots = roots
         self._lock = threading.Lock()
-        self._edition = edition or self._advance(None, {GAIA_WORKER: {}})
+        self._edition = edition
+        self._mode = self._derived_mode()
 
     @classmethod
     def open(cls, folder: Path, keys: Path, now: Callable[[], datetime]) -> Repository:
         """The repository in `folder`; on first use, with new keys and nothing published.
 
-        Nothing is signed when there is one already: see `publish` and `renew`.
+        A folder that holds signed roles and no timestamp yet comes from `gaia trust init`. In one
+        that was in use, nothing is signed: see `renew`.
 
         Args:
             keys: folder of the private keys.
             now: the time, in UTC.
 
         Raises:
-            TrustError: `repository-damaged`, `key-missing`, `key-unreadable` or `key-mismatch`.
+            TrustError: `repository-damaged`, `key-missing`, `key-unreadable` or
+                `online-key-missing`.
             OSError: the folders cannot be written.
         """
-        files, key_folder = MetadataFiles.open(folder), KeyFolder(keys)
-        roots = RootChain.open(files, key_folder, now())
-        return cls(files, key_folder, now, roots, Edition.load(files, roots.newest))
+        metadata, key_folder = MetadataFiles.open(folder), KeyFolder(keys)
+        edition = Edition.load(metadata)
+        if edition is None:
+            roles = _first(metadata, ServerHeldKeys(key_folder), now())
+            edition = OnlineSigner(key_folder, now).edition(roles, None)
+            _write(metadata, edition, None)
+        return cls(metadata, key_folder, now, edition)
+
+    @property
+    def mode(self) -> Mode:
+        """Strict when none of the server's keys is trusted to sign a release."""
+        return self._mode
+
+    @property
+    def roles(self) -> SignedRoles:
+        """What is signed, the online roles excepted."""
+        return self._edition.roles
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the first root's file, hexadecimal: what `--trust-root` takes."""
-        return self._roots.fingerprint
+        return self.roles.fingerprint
 
     @property
     def root_version(self) -> int:
         """Version of the newest root."""
-        return self._roots.newest.version
+        return self.roles.root.version
 
     @property
     def timestamp(self) -> str:
@@ -89,91 +105,171 @@ class Repository:
 
     def pointers(self) -> Mapping[str, Pointer]:
         """The signed pointer of every channel that has a release."""
-        found = {}
-        for role, targets in self._edition.contents.items():
-            channel = channel_of(role)
-            if channel is not None and (target := targets.get(pointer_path(channel))) is not None:
-                found[channel] = from_target(channel, target)
-        return found
+        pointers = self.roles.publication().pointers
+        return {channel: pointer for channel, pointer in pointers.items() if pointer is not None}
 
     def expiries(self) -> Mapping[str, datetime]:
         """When each role expires."""
-        expiries = {d.role: d.signed.expires for d in self._edition.documents()}
-        return {ROOT: self._roots.newest.expires} | expiries
+        edition = self._edition
+        online = {SNAPSHOT: edition.snapshot.signed.expires}
+        online[TIMESTAMP] = edition.timestamp.signed.expires
+        return {d.role: d.signed.expires for d in edition.roles.newest()} | online
+
+    def versions(self) -> Mapping[str, int]:
+        """Version of each role."""
+        edition = self._edition
+        online = {SNAPSHOT: edition.snapshot.version, TIMESTAMP: edition.timestamp.version}
+        return edition.roles.versions | online
+
+    def online_keys(self) -> Mapping[str, tuple[Key, bool]]:
+        """The server's keys for snapshot and timestamp by key ID, and whether the root names them.
+
+        Raises:
+            TrustError: `key-unreadable`.
+        """
+        trusted = self.roles.root.roles[TIMESTAMP].keyids
+        keys = [signer.public_key for signer in self._keys.named(f"{ONLINE}*")]
+        return {key.keyid: (key, key.keyid in trusted) for key in keys}
+
+    def make_online_key(self) -> Key:
+        """A new key for snapshot and timestamp, used once the root names it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with self._lock:
+            return self._keys.obtain(f"{ONLINE}-{int(self._now().timestamp())}").public_key
 
     def read(self, name: str) -> bytes | None:
         """What `GET /tuf/{name}` answers: the file as it is on disk; None for any other name.
 
+        A root is not shown before the edition that it belongs to.
+
         Raises:
             OSError: it cannot be read.
         """
-        return self._folder.read(self._roots.name if name == ROOT_FILE else name)
+        newest_root = f"{self.root_version}.{ROOT}.json"
+        if name == ROOT_FILE:
+            return self._folder.read(newest_root)
+        match = VERSIONED.fullmatch(name)
+        if match is not None and match["role"] == ROOT:
+            return self._folder.read(name) if int(match["version"]) <= self.root_version else None
+        return self._folder.read(name)
 
-    def publish(self, releases: Sequence[Release]) -> None:
-        """Sign that these, and no others, are the published releases.
+    def change(self, change: Callable[[Publication], Publication]) -> None:
+        """Sign another publication with the keys that the server holds.
 
         Only roles whose content changes are signed. On any error, the edition before stays.
 
         Raises:
-            InvalidInput: `invalid-channel`.
-            TrustError: a key is missing or is not the one that the metadata names.
+            GaiaError: as `change`.
+            TrustError: `key-missing`; always so in strict mode.
             OSError: the folder cannot be written.
         """
-        channels: dict[str, list[Release]] = {
-            channel: []
-            for role in self._edition.delegated
-            if (channel := channel_of(role)) is not None
-        }
-        for release in releases:
-            channels.setdefault(check_channel(release.channel), []).append(release)
-        contents = {GAIA_WORKER: dict(_artifact_targets(releases))} | {
-            channel_role(channel): _pointer_targets(channel, members)
-            for channel, members in channels.items()
-        }
         with self._lock:
-            self._edition = self._advance(self._edition, contents)
+            roles = self.roles
+            before = roles.publication()
+            publication = change(before)
+            if publication == before:
+                return
+            drafter = Drafter(roles, self._now())
+            for channel in publication.pointers:
+                if channel_role(channel) not in roles.delegated:
+                    self._held.draft_channel(drafter, channel_role(channel))
+            drafter.publish(publication)
+            self._sign(drafter)
 
     def renew(self) -> bool:
-        """Sign again what nears its expiry; whether there was anything.
+        """Sign again what nears its expiry, as far as the server holds the keys; whether it did.
 
         Raises:
-            TrustError: a key is missing or is not the one that the metadata names.
+            TrustError: a key is missing.
             OSError: the folder cannot be written; the edition before stays.
         """
         with self._lock:
             before = self._edition
-            self._edition = self._advance(before, before.contents)
+            drafter = Drafter(before.roles, self._now())
+            if self._mode is Mode.CONVENIENCE:
+                for document in before.roles.newest():
+                    nears = due(document.role, document.signed.expires, self._now())
+                    if nears and document.role != ROOT:
+                        drafter.renew(document.role)
+            if not self._sign(drafter):
+                self._advance(before.roles)
             return self._edition is not before
 
-    def renew_root(self, root_keys: Path) -> None:
-        """Sign the next root, with the keys that the operator has brought back.
+    def sign_all_anew(self) -> None:
+        """Sign everything again that the server holds the keys of.
+
+        After a restore from a backup the versions are ahead again of all that workers have seen.
 
         Raises:
-            TrustError: `root-keys-missing` or `key-unreadable`.
-            OSError: the folder cannot be written; nothing was changed.
+            TrustError: a key is missing.
+            OSError: the folder cannot be written; the edition before stays.
         """
         with self._lock:
-            self._roots.renew(KeyFolder(root_keys), self._now())
+            drafter = Drafter(self.roles, self._now())
+            if self._mode is Mode.CONVENIENCE:
+                for role in self.roles.versions.keys() - {ROOT}:
+                    drafter.renew(role)
+            self._sign(drafter)
+            self._put(self._online.anew(self._edition))
 
-    def _advance(self, last: Edition | None, contents: Contents) -> Edition:
-        edition = self._signatory.next_edition(self._roots.newest, last, contents)
-        if edition is last:
-            return edition
-        kept = {document.name for document in last.documents()} if last else set()
-        for document in edition.documents():
-            if document.name not in kept or document.role == TIMESTAMP:
-                self._folder.write(document.name, document.data)
-        self._folder.prune({document.name for document in edition.documents()})
-        return edition
+    def accept(self, bundle: Bundle, check: Callable[[Publication], None]) -> None:
+        """Put a bundle in place: all of it, or nothing was changed.
+
+        Args:
+            check: raises when what would be published cannot be served.
+
+        Raises:
+            Conflict, Refused, TrustError: as `vetted`; `online-key-missing` when the bundle's root
+                names none of this server's online keys.
+            OSError: the folder cannot be written.
+        """
+        with self._lock:
+            before = self.roles
+            roles = vetted(before, bundle, self._now())
+            check(roles.publication())
+            self._advance(roles)
+            self._held.forget(before, roles)
+            self._mode = self._derived_mode()
+
+    def _sign(self, drafter: Drafter) -> bool:
+        drafts = drafter.bundle()
+        if drafts:
+            signed = self._held.sign(drafts, self.roles)
+            self._advance(vetted(self.roles, signed, self._now()))
+        return bool(drafts)
+
+    def _advance(self, roles: SignedRoles) -> None:
+        self._put(self._online.edition(roles, self._edition))
+
+    def _put(self, edition: Edition) -> None:
+        if edition is not self._edition:
+            _write(self._folder, edition, self._edition)
+            self._edition = edition
+
+    def _derived_mode(self) -> Mode:
+        return Mode.CONVENIENCE if self._held.hold_any(self.roles) else Mode.STRICT
 
 
-def _artifact_targets(releases: Iterable[Release]) -> Iterable[tuple[str, TargetFile]]:
-    for release in releases:
-        for artifact in release.artifacts:
-            path = artifact_path(release.tag, artifact.filename)
-            yield path, TargetFile(artifact.size, {"sha256": artifact.sha256}, path)
+def _first(folder: MetadataFiles, held: ServerHeldKeys, now: datetime) -> SignedRoles:
+    if folder.empty:
+        root = held.first_root(now)
+        folder.write(root.name, root.data)
+    if any(name.endswith(f".{TARGETS}.json") for name in folder.names()):
+        return load_newest(folder)
+    return held.first_roles(load_roots(folder)[-1], now)
 
 
-def _pointer_targets(channel: str, releases: Iterable[Release]) -> dict[str, TargetFile]:
-    signed = pointer_over(releases)
-    return {} if signed is None else {pointer_path(channel): to_target(channel, signed)}
+def _write(folder: MetadataFiles, edition: Edition, last: Edition | None) -> None:
+    kept = _names(last) if last else set()
+    for document in edition.documents():
+        if document.name not in kept or document.role == TIMESTAMP:
+            folder.write(document.name, document.data)
+    folder.prune(_names(edition))
+
+
+def _names(edition: Edition) -> set[str]:
+    documents: list[Written] = list(edition.documents())
+    return {document.name for document in documents}

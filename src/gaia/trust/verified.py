@@ -19,10 +19,10 @@ from gaia.model.artifact import EXPERIMENTS, Artifact
 from gaia.model.channel import Pointer
 from gaia.model.tag import Tag
 from gaia.trust import files, refusal
-from gaia.trust.edition import delegated_roles
 from gaia.trust.fetcher import Fetcher
 from gaia.trust.pointer import from_target
 from gaia.trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, artifact_path, pointer_path
+from gaia.trust.signed_roles import delegated_roles
 
 HISTORY = "root_history"
 """Folder of the verified roots, below the state folder."""

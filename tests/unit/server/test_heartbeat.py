@@ -10,7 +10,7 @@ import pytest
 
 from gaia.errors import InvalidInput, NotFound
 from gaia.model.artifact import EXPERIMENTS, Artifact
-from gaia.model.channel import pointer_over
+from gaia.model.publication import Publication
 from gaia.model.release import Release
 from gaia.model.tag import Tag
 from gaia.protocol.worker import LOG_TAIL, MAX_BODY, Failure, Heartbeat, Register
@@ -32,7 +32,12 @@ def catalogue(files: dict[str, list[str]]) -> Catalogue:
         )
         for tag, names in files.items()
     ]
-    pointer = pointer_over(releases)
+    publication = Publication()
+    for each in releases:
+        for artifact in each.artifacts:
+            publication = publication.with_artifact(each.tag, artifact)
+        publication = publication.placed(each.tag, "stable")
+    pointer = publication.pointers.get("stable")
     return Catalogue(
         releases={release.tag: release for release in releases},
         pointers={} if pointer is None else {"stable": pointer},

@@ -60,7 +60,7 @@ def test_a_publish_moves_the_pointer_and_reads_only_what_changed(world: World) -
     world.beat(client)
     pointer = client.pointer("stable")
     assert pointer is not None
-    assert (str(pointer.current), str(pointer.floor)) == ("v0.6.0", "v0.5.0")
+    assert (str(pointer.current), str(pointer.floor)) == ("v0.6.0", "v0.0.0-0")
     assert pointer.tags[V5] == {LINUX: "a" * 64, EXPERIMENTS: "b" * 64}
     assert len(world.source.reads) == 3  # snapshot, gaia-worker, channel-stable
 
@@ -113,7 +113,7 @@ def test_a_restarted_worker_reads_nothing_and_knows_the_pointer(world: World) ->
 
 
 def test_another_channel_is_loaded_when_asked_for(world: World) -> None:
-    world.repository.publish([release("v0.5.0"), release("v0.6.0-rc.1", channel="beta")])
+    world.publish_releases(release("v0.5.0"), release("v0.6.0-rc.1", channel="beta"))
     client = world.client()
     world.beat(client)
     assert current(client, "beta") == "v0.6.0-rc.1"
@@ -122,7 +122,7 @@ def test_another_channel_is_loaded_when_asked_for(world: World) -> None:
 
 
 def test_a_worker_of_another_channel_has_it_after_refresh(world: World) -> None:
-    world.repository.publish([release("v0.5.0"), release("v0.6.0-rc.1", channel="beta")])
+    world.publish_releases(release("v0.5.0"), release("v0.6.0-rc.1", channel="beta"))
     client = world.client(channel="beta")
     world.beat(client)
     world.source.broken = True
@@ -238,16 +238,12 @@ def test_state_is_durable_and_has_no_leftovers(
 def test_a_malformed_pointer_is_refused_by_refresh(world: World, clock: Clock) -> None:
     from tuf.api.metadata import TargetFile
 
-    from gaia.trust.repository import Repository
-
     world.publish("v0.5.0")
     client = world.client()
     world.beat(client)
     path = "channels/stable/pointer.json"
     bad = TargetFile(0, {"sha256": "0" * 64}, path, {"custom": {"current": "latest"}})
-    repository: Repository = world.repository
-    contents = {**repository._edition.contents, "channel-stable": {path: bad}}
-    repository._edition = repository._advance(repository._edition, contents)
+    world.forge("channel-stable", {path: bad})
     with pytest.raises(TrustError) as refusal:
         world.beat(client)
     assert refusal.value.code == "pointer-malformed"

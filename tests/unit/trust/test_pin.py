@@ -91,7 +91,7 @@ def test_a_later_root_can_be_pinned(world: World) -> None:
     first = RootPin.of_file(first_root(world))
     world.beat(world.client(first))
     for _ in range(2):
-        world.repository.renew_root(world.keys / "root")
+        world.renew_root()
     third = RootPin.of_file((world.tuf / "3.root.json").read_bytes())
     for name in ("worker", "new"):
         client = world.client(third, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -13,12 +14,17 @@ from gaia.model.release import Release
 from gaia.model.tag import Tag
 from gaia.planning.latest import platforms, resolve
 from gaia.protocol.release import LatestRelease, ReleaseEntry, ReleaseList
+from gaia.server.auth import Role
 from gaia.server.blobs import Blobs
 from gaia.server.catalogue import Catalogue
 from gaia.server.downloads import ArtifactResponse
 from gaia.server.endpoints import ANY_ROLE, Call, Endpoint, json_answer
+from gaia.server.ledger import Author, Ledger
 from gaia.server.metrics import Metrics
-from gaia.server.publishing import Publisher
+from gaia.server.stewardship import Steward
+
+STEWARDS = frozenset({Role.OPERATOR, Role.PUBLISHER, Role.ADMIN})
+"""Roles that may steer channels and withdraw releases."""
 
 _CHANNEL = {"channel": "Default: stable."}
 
@@ -27,7 +33,8 @@ _CHANNEL = {"channel": "Default: stable."}
 class Releases:
     """What is published, and its files."""
 
-    publisher: Publisher
+    ledger: Ledger
+    steward: Steward
     blobs: Blobs
     metrics: Metrics
 
@@ -75,6 +82,14 @@ class Releases:
                 ANY_ROLE,
                 "A file of a release; Range, If-Range and If-None-Match are honoured.",
                 answer="application/octet-stream",
+            ),
+            Endpoint(
+                "POST",
+                "/api/releases/{tag}/withdraw",
+                self.withdraw,
+                STEWARDS,
+                "Withdraw a release: its workers leave it, and the tag never comes back.",
+                answer=ReleaseList,
             ),
         ]
 
@@ -135,9 +150,16 @@ class Releases:
                 return self._send(call, tag, artifact.filename)
         return self._send(call, tag, filename)
 
+    async def withdraw(self, call: Call) -> Response:
+        """`POST /api/releases/{tag}/withdraw`."""
+        tag = Tag.parse(call.path("tag"))
+        by = Author(call.by, call.client)
+        await asyncio.to_thread(self.steward.withdraw, tag, by)
+        return await self.index(call)
+
     @property
     def _catalogue(self) -> Catalogue:
-        return self.publisher.catalogue()
+        return self.ledger.catalogue()
 
     def _release(self, tag: Tag) -> Release:
         release = self._catalogue.releases.get(tag)

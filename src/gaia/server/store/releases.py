@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from gaia.model.artifact import Artifact
+from gaia.model.publication import Publication
 from gaia.model.release import Release
 from gaia.model.tag import Tag
 from gaia.server.store.schema import artifacts, releases
 
 
 class State(StrEnum):
-    """How far an artifact has come."""
+    """How far an artifact has come. Only what is signed is published."""
 
     STORED = "stored"
     PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An artifact's row."""
+    """An artifact's row, with its release's tag and channel."""
 
+    tag: Tag
+    channel: str
     artifact: Artifact
     state: State
 
@@ -38,9 +51,15 @@ def channel_of(connection: Connection, tag: Tag) -> str | None:
 
 
 def find(connection: Connection, tag: Tag, filename: str) -> Stored | None:
-    """The artifact of that name, stored or published."""
-    row = connection.execute(select(artifacts).where(_is(tag, filename))).mappings().first()
-    return None if row is None else Stored(_artifact(row), State(row["state"]))
+    """The artifact of that name, in whatever state."""
+    row = connection.execute(_rows().where(_is(tag, filename))).mappings().first()
+    return None if row is None else _stored(row)
+
+
+def rows(connection: Connection) -> list[Stored]:
+    """All artifacts, in the order in which they were uploaded."""
+    query = _rows().order_by(artifacts.c.uploaded_at, artifacts.c.tag, artifacts.c.filename)
+    return [_stored(row) for row in connection.execute(query).mappings()]
 
 
 def add_release(
@@ -73,11 +92,23 @@ def add_artifact(connection: Connection, tag: Tag, artifact: Artifact, *, now: d
     )
 
 
-def publish_all(connection: Connection) -> None:
-    """Mark every stored artifact as published."""
-    connection.execute(
-        update(artifacts).where(artifacts.c.state == State.STORED).values(state=State.PUBLISHED)
-    )
+def mark(connection: Connection, publication: Publication) -> None:
+    """Bring all states into line with what is signed.
+
+    What was published and is not signed any more was withdrawn.
+    """
+    for row in rows(connection):
+        signed = publication.artifact(row.tag, row.artifact.filename)
+        if signed is not None and signed.sha256 == row.artifact.sha256:
+            state = State.PUBLISHED
+        elif row.state is State.STORED and row.tag not in publication.withdrawn:
+            state = State.STORED
+        else:
+            state = State.WITHDRAWN
+        if state is not row.state:
+            connection.execute(
+                update(artifacts).where(_is(row.tag, row.artifact.filename)).values(state=state)
+            )
 
 
 def remove_stored(connection: Connection, tag: Tag, filename: str) -> None:
@@ -87,12 +118,6 @@ def remove_stored(connection: Connection, tag: Tag, filename: str) -> None:
     )
     others = select(artifacts.c.tag).where(artifacts.c.tag == str(tag))
     connection.execute(delete(releases).where(releases.c.tag == str(tag), ~others.exists()))
-
-
-def stored(connection: Connection) -> Sequence[tuple[Tag, Artifact]]:
-    """Artifacts that were stored, but whose publishing did not come to its end."""
-    rows = connection.execute(select(artifacts).where(artifacts.c.state == State.STORED))
-    return [(Tag.parse(row["tag"]), _artifact(row)) for row in rows.mappings()]
 
 
 def load(connection: Connection) -> list[Release]:
@@ -112,6 +137,16 @@ def load(connection: Connection) -> list[Release]:
 
 def _is(tag: Tag, filename: str) -> ColumnElement[bool]:
     return (artifacts.c.tag == str(tag)) & (artifacts.c.filename == filename)
+
+
+def _rows() -> Select[tuple[Any, ...]]:
+    return select(releases.c.channel, *artifacts.c).join(
+        artifacts, artifacts.c.tag == releases.c.tag
+    )
+
+
+def _stored(row: RowMapping) -> Stored:
+    return Stored(Tag.parse(row["tag"]), row["channel"], _artifact(row), State(row["state"]))
 
 
 def _artifact(row: RowMapping) -> Artifact:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gaia.model.artifact import Artifact
+from gaia.model.publication import Publication
 from gaia.model.tag import Tag
 from gaia.server.store import releases
 from gaia.server.store.database import Database
@@ -21,21 +22,41 @@ def add(database: Database, *artifacts: Artifact) -> None:
             releases.add_artifact(connection, TAG, artifact, now=NOW)
 
 
+def signed(*artifacts: Artifact) -> Publication:
+    publication = Publication()
+    for artifact in artifacts:
+        publication = publication.with_artifact(TAG, artifact)
+    return publication.placed(TAG, "stable")
+
+
+def test_what_is_signed_no_more_was_withdrawn(database: Database) -> None:
+    add(database, LINUX, WINDOWS)
+    lower = Tag.parse("v0.4.0")
+    published = signed(LINUX).with_artifact(lower, LINUX).placed(lower, "stable")
+    with database.write() as connection:
+        releases.mark(connection, published)
+        assert [row.state for row in releases.rows(connection)] == [State.PUBLISHED, State.STORED]
+        releases.mark(connection, published.without(TAG))
+        assert {row.state for row in releases.rows(connection)} == {State.WITHDRAWN}
+        assert releases.load(connection) == []
+
+
 def test_what_is_stored_is_not_published(database: Database) -> None:
     add(database, LINUX)
     with database.read() as connection:
         assert releases.load(connection) == []
-        assert releases.stored(connection) == [(TAG, LINUX)]
-        assert releases.find(connection, TAG, LINUX.filename) == Stored(LINUX, State.STORED)
+        stored = Stored(TAG, "stable", LINUX, State.STORED)
+        assert releases.rows(connection) == [stored]
+        assert releases.find(connection, TAG, LINUX.filename) == stored
 
 
 def test_publishing_keeps_every_value(database: Database) -> None:
     add(database, WINDOWS, LINUX)
     with database.write() as connection:
-        releases.publish_all(connection)
+        releases.mark(connection, signed(LINUX, WINDOWS))
         releases.set_notes(connection, TAG, "second")
     with database.read() as connection:
-        assert releases.stored(connection) == []
+        assert {row.state for row in releases.rows(connection)} == {State.PUBLISHED}
         (release,) = releases.load(connection)
     assert (release.tag, release.channel, release.notes) == (TAG, "stable", "second")
     assert release.created_at == NOW
@@ -45,7 +66,7 @@ def test_publishing_keeps_every_value(database: Database) -> None:
 def test_removing_what_is_stored_spares_what_is_published(database: Database) -> None:
     add(database, LINUX)
     with database.write() as connection:
-        releases.publish_all(connection)
+        releases.mark(connection, signed(LINUX))
         releases.add_artifact(connection, TAG, WINDOWS, now=NOW)
         releases.remove_stored(connection, TAG, WINDOWS.filename)
         releases.remove_stored(connection, TAG, LINUX.filename)

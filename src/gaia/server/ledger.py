@@ -1,0 +1,197 @@
+"""What is signed, and what the database says of it, in step.
+
+What is published is what is signed. The order makes a kill at any point harmless: the blob is
+durable before its row, the row before the signature, the signature before the mark `published`. The
+marks are brought into line with the signatures at each start; a blob without a row is never served.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from gaia.errors import GaiaError
+from gaia.model.artifact import Artifact
+from gaia.model.publication import Publication
+from gaia.server.blobs import Blobs, storage_error
+from gaia.server.catalogue import Catalogue
+from gaia.server.store import audit, releases
+from gaia.server.store.audit import Entry
+from gaia.server.store.database import Database
+from gaia.server.store.releases import State, Stored
+from gaia.trust.repository import Mode, Repository
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who changes something.
+
+    Attributes:
+        name: of the token.
+        client: the peer's address.
+    """
+
+    name: str
+    client: str
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One change, for the audit log.
+
+    Attributes:
+        name: what was done, kebab-case.
+        subject: to what.
+    """
+
+    by: Author
+    name: str
+    subject: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+class Ledger:
+    """Changes what is signed, one change at a time, and keeps the catalogue.
+
+    All methods block; none is to be called on the event loop, `catalogue` excepted.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        repository: Repository,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.database = database
+        self.blobs = blobs
+        self.repository = repository
+        self.now = now
+        self._lock = threading.Lock()
+        self._catalogue = Catalogue()
+
+    def catalogue(self) -> Catalogue:
+        """What is published now."""
+        return self._catalogue
+
+    def start(self) -> None:
+        """Finish what a crash has interrupted, then read the catalogue.
+
+        In convenience mode all that was published is signed again where the trust repository does
+        not have it, as one from an older backup than the database.
+
+        Raises:
+            GaiaError: the database or the trust repository cannot be used.
+        """
+        with self._lock:
+            with self.database.write() as connection:
+                for row in releases.rows(connection):
+                    if row.state is State.STORED and not self.held(row.artifact):
+                        releases.remove_stored(connection, row.tag, row.artifact.filename)
+                rows = releases.rows(connection)
+                if self.repository.mode is Mode.CONVENIENCE:
+                    with _storage():
+                        self.repository.change(lambda before: _with_rows(before, rows))
+                releases.mark(connection, self.repository.roles.publication())
+            self._refresh()
+
+    def pending(self) -> list[Stored]:
+        """Uploaded files that wait for signatures.
+
+        Raises:
+            Refused: `database-unavailable`.
+        """
+        with self.database.read() as connection:
+            return [row for row in releases.rows(connection) if row.state is State.STORED]
+
+    def renew(self) -> bool:
+        """Re-sign what nears its expiry; whether anything did. Marks that a failed write has left
+        behind are brought into line.
+
+        Raises:
+            Refused: `no-space`, `database-unavailable` or `storage-unavailable`.
+            TrustError: a key is missing.
+        """
+        with self._lock:
+            with _storage():
+                renewed = self.repository.renew()
+            with self.database.write() as connection:
+                releases.mark(connection, self.repository.roles.publication())
+            self._refresh()
+            return renewed
+
+    def held(self, artifact: Artifact) -> bool:
+        """Whether the blob is here."""
+        return self.blobs.holds(artifact.sha256, artifact.size)
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """One change at a time; the catalogue is read anew at its end, however it ends."""
+        with self._lock:
+            try:
+                yield
+            except BaseException:
+                with suppress(GaiaError):
+                    self._refresh()
+                raise
+            self._refresh()
+
+    @contextmanager
+    def change(self, deed: Deed) -> Iterator[Connection]:
+        """A change of what is signed, with its marks and its entry in the same transaction.
+
+        The write lock comes first: a locked database is found out before anything is signed. Only
+        to be used within `exclusively`.
+
+        Raises:
+            Refused: `no-space`, `database-unavailable` or `storage-unavailable`.
+        """
+        with self.database.write() as connection, _storage():
+            yield connection
+            releases.mark(connection, self.repository.roles.publication())
+            audit.append(connection, [self._entry(deed)])
+
+    def _entry(self, deed: Deed) -> Entry:
+        return Entry(
+            at=self.now().isoformat(timespec="seconds"),
+            actor=deed.by.name,
+            action=deed.name,
+            subject=deed.subject,
+            client=deed.by.client,
+            detail=deed.detail,
+        )
+
+    def _refresh(self) -> None:
+        with self.database.read() as connection:
+            published = releases.load(connection)
+        self._catalogue = Catalogue(
+            releases={release.tag: release for release in published},
+            pointers=dict(self.repository.pointers()),
+            root_version=self.repository.root_version,
+            timestamp=self.repository.timestamp,
+        )
+
+
+def _with_rows(publication: Publication, rows: list[Stored]) -> Publication:
+    """All rows published that were not withdrawn, and do not contradict what is signed."""
+    for row in rows:
+        signed = publication.artifact(row.tag, row.artifact.filename)
+        fits = signed is None or signed.sha256 == row.artifact.sha256
+        if fits and row.state is not State.WITHDRAWN and row.tag not in publication.withdrawn:
+            publication = publication.with_artifact(row.tag, row.artifact)
+            publication = publication.placed(row.tag, row.channel)
+    return publication
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error) from error

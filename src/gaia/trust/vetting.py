@@ -1,0 +1,162 @@
+"""Vetting: whether a bundle may take the place of what is signed now. Pure; nothing is written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tuf.api.metadata import Root, Targets
+
+from gaia.errors import Conflict, GaiaError, Refused
+from gaia.model.channel import Pointer
+from gaia.model.publication import Publication
+from gaia.trust.bundle import Bundle
+from gaia.trust.document import Document
+from gaia.trust.roles import GAIA_WORKER, channel_of, paths_of
+from gaia.trust.signed_roles import SignedRoles, delegated_roles
+
+_WORKERS_VERIFY = ("ed25519", "ed25519")
+"""Key type and scheme: all that a worker can verify, since it carries no `cryptography`."""
+
+
+def vetted(roles: SignedRoles, bundle: Bundle, now: datetime) -> SignedRoles:
+    """The roles with `bundle` in place, every signature and statement checked.
+
+    Args:
+        roles: what is signed now.
+        now: the time, in UTC.
+
+    Raises:
+        Conflict: `bundle-outdated` (someone else was faster), `file-conflict`, or
+            `bundle-refused` (it says what cannot be served).
+        Refused: `bundle-unsigned`.
+        TrustError: `pointer-malformed` or `target-malformed`.
+    """
+    if not bundle:
+        raise _refused("it is empty")
+    _check_base(roles, bundle)
+    _check_signatures(roles, bundle)
+    result = bundle.over(roles)
+    _check_succession(roles, bundle, now)
+    _check_roots(result)
+    _check_delegations(roles, result)
+    _check_kept(result)
+    _check_content(roles.publication(), result.publication())
+    return result
+
+
+def _check_base(roles: SignedRoles, bundle: Bundle) -> None:
+    versions = roles.versions
+    for document in bundle.documents():
+        base, present = bundle.based_on.get(document.role), versions.get(document.role, 0)
+        if base != present:
+            raise Conflict(
+                "bundle-outdated",
+                f"The bundle changes version {base} of {document.role}, but the server has "
+                f"version {present}; nothing was changed.",
+                hint="Someone else was faster: repeat your command, which starts from what they "
+                "have signed.",
+            )
+
+
+def _check_signatures(roles: SignedRoles, bundle: Bundle) -> None:
+    lacking = [count for count in bundle.signatures(roles) if count.missing]
+    if lacking:
+        raise Refused(
+            "bundle-unsigned",
+            f"Signatures are missing: {'; '.join(map(str, lacking))}. Nothing was changed.",
+            hint="Have another key holder add theirs: gaia trust sign DRAFT.",
+        )
+
+
+def _check_succession(roles: SignedRoles, bundle: Bundle, now: datetime) -> None:
+    expected = roles.root.version + 1
+    for root in bundle.roots:
+        if root.version != expected:
+            raise _refused(f"root {expected} is to follow, not {root.version} (TUF 5.3.5)")
+        expected += 1
+    versions = roles.versions
+    for document in bundle.documents():
+        if document.version <= versions.get(document.role, 0):
+            raise _refused(f"{document.name} is not newer than what the server has")
+        newest = not isinstance(document.signed, Root) or document is bundle.roots[-1]
+        if newest and document.signed.expires <= now:
+            raise _refused(f"{document.name} has expired, by this server's clock")
+
+
+def _check_roots(result: SignedRoles) -> None:
+    root = result.root
+    if not root.consistent_snapshot:
+        raise _refused("the root has no consistent snapshots (TUF 6.2)")
+    delegations = result.targets.signed.delegations
+    for key in [*root.keys.values(), *(delegations.keys.values() if delegations else ())]:
+        if (key.keytype, key.scheme) != _WORKERS_VERIFY:
+            raise _refused(f"workers verify Ed25519 only, and the key {key.keyid} is {key.keytype}")
+
+
+def _check_delegations(roles: SignedRoles, result: SignedRoles) -> None:
+    targets = result.targets.signed
+    if targets.targets:
+        raise _refused("the role targets signs files itself; it may only delegate")
+    gone = set(roles.delegated) - set(delegated_roles(targets))
+    if gone:
+        raise _refused(f"a role cannot leave the snapshot (TUF 5.5.5): {', '.join(sorted(gone))}")
+    strange = set(result.delegated) - set(delegated_roles(targets))
+    if strange:
+        raise _refused(f"targets does not delegate to {', '.join(sorted(strange))}")
+    for name, role in ((targets.delegations and targets.delegations.roles) or {}).items():
+        if name != GAIA_WORKER and channel_of(name) is None:
+            raise _refused(f"the role {name} is neither {GAIA_WORKER} nor a channel")
+        if not role.terminating or role.paths != [*paths_of(name)]:
+            raise _refused(f"the paths of {name} are not {', '.join(paths_of(name))}, terminating")
+
+
+def _check_kept(result: SignedRoles) -> None:
+    """What the bundle does not sign anew must be signed by keys that are still trusted."""
+    kept: list[tuple[Document[Targets], Root | Targets]] = [(result.targets, result.root)]
+    for role in delegated_roles(result.targets.signed):
+        if role not in result.delegated:
+            raise _refused(f"the new role {role} has no file")
+        kept.append((result.delegated[role], result.targets.signed))
+    for document, delegator in kept:
+        if not document.vouched_for_by(delegator):
+            raise _refused(
+                f"the keys of {document.role} change, so it has to be signed anew in the same "
+                "bundle"
+            )
+
+
+def _check_content(before: Publication, after: Publication) -> None:
+    for tag, files in after.artifacts.items():
+        for name, artifact in files.items():
+            known = before.artifact(tag, name)
+            if known is not None and known.sha256 != artifact.sha256:
+                raise Conflict(
+                    "file-conflict",
+                    f"The bundle signs other bytes as {tag}/{name} than were published; nothing "
+                    "was changed.",
+                    hint="A published file never changes: sign it under a new tag.",
+                )
+    for channel, pointer in after.pointers.items():
+        if pointer is not None and before.pointers.get(channel) != pointer:
+            _check_pointer(channel, pointer, after)
+    returned = before.withdrawn & after.artifacts.keys()
+    if returned:
+        raise _refused(f"{min(returned)} was withdrawn, and a tag never comes back")
+
+
+def _check_pointer(channel: str, pointer: Pointer, after: Publication) -> None:
+    for tag, files in pointer.tags.items():
+        for name, sha256 in files.items():
+            artifact = after.artifact(tag, name)
+            if artifact is None or artifact.sha256 != sha256:
+                raise _refused(f"the channel {channel} names {tag}/{name}, which is not signed so")
+    if pointer.current not in pointer.tags:
+        raise _refused(f"the channel {channel} points at {pointer.current}, which is not on it")
+
+
+def _refused(why: str) -> GaiaError:
+    return Conflict(
+        "bundle-refused",
+        f"The bundle cannot be accepted: {why}. Nothing was changed.",
+        hint="Make it anew with gaia release or gaia trust, from what the server has now.",
+    )
