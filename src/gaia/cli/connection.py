@@ -64,6 +64,11 @@ class Connection:
         headers = {"content-type": "application/json"}
         return _decoded(self._call("POST", path, headers, msgspec.json.encode(body)))
 
+    def put(self, path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
+        """Put JSON, receive JSON. Raises as `get`."""
+        headers = {"content-type": "application/json"}
+        return _decoded(self._call("PUT", path, headers, body, patience=_PUBLISH))
+
     def delete(self, path: str) -> None:
         """Remove what is at `path`. Raises as `get`."""
         self._call("DELETE", path)

@@ -1,0 +1,196 @@
+"""Signing away from the server: fetch what is signed, change it, sign it, send it, keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from securesystemslib.signer import Signer
+
+from gaia.cli import output
+from gaia.cli.connection import Connection
+from gaia.cli.trust_folder import TrustFolder
+from gaia.errors import Conflict, InvalidInput
+from gaia.model.artifact import check_sha256
+from gaia.trust.bundle import Bundle, Signatures
+from gaia.trust.drafting import Drafter
+from gaia.trust.metadata_files import ReceivedFiles
+from gaia.trust.operator.archive import Archive
+from gaia.trust.operator.differences import differences
+from gaia.trust.signed_roles import SignedRoles, load_newest
+
+_TRIES = 3
+"""How often a change is made anew after someone else was faster."""
+
+Change = Callable[[Drafter, SignedRoles], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a change.
+
+    Attributes:
+        changes: in sentences.
+        draft: the file that the next key holder signs; None when the server has accepted it.
+        missing: the signatures that the draft waits for.
+    """
+
+    changes: list[str]
+    draft: Path | None = None
+    missing: tuple[Signatures, ...] = ()
+
+    def tell(self, *, as_json: bool) -> None:
+        """Print it."""
+        if as_json:
+            output.json(
+                {
+                    "state": "accepted" if self.draft is None else "draft",
+                    "changes": self.changes,
+                    "draft": self.draft and str(self.draft),
+                    "missing": [
+                        {"file": each.name, "have": each.have, "need": each.threshold}
+                        for each in self.missing
+                    ],
+                }
+            )
+        elif self.draft is None:
+            click.echo("Signed, and accepted by the server." if self.changes else "Nothing to do.")
+        else:
+            for each in self.missing:
+                click.echo(f"{each}")
+            click.echo(
+                "Nothing was sent yet. Give this file to another key holder, who runs:\n"
+                f"  gaia trust sign {self.draft}"
+            )
+
+
+class SigningSession:
+    """Changes of what one server serves, with the keys of one trust folder.
+
+    Args:
+        only: names of the keys to sign with; None for all that the keyring has.
+        assent: asked with the changes before anything is signed; raises `click.Abort` for no.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        folder: TrustFolder,
+        *,
+        only: Collection[str] | None = None,
+        pin: str | None = None,
+        assent: Callable[[list[str]], None],
+    ) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._only = only
+        self._pin = pin
+        self._assent = assent
+        self.archive = Archive(folder.path)
+
+    def signed(self) -> SignedRoles:
+        """What the server shows as signed, once it is sure that it is.
+
+        Raises:
+            TrustError: `metadata-refused`, `other-root`, `server-older` or `repository-damaged`.
+            InvalidInput: `no-archive`: nothing here says which root to trust.
+            GaiaError: as `Connection.get`.
+        """
+        received = self.received()
+        if self.archive.empty:
+            self._check_pin(received)
+        else:
+            self.archive.check(received, "The server")
+        self.archive.keep(received)
+        return received
+
+    def received(self) -> SignedRoles:
+        """What the server shows, signed by the keys that it names itself.
+
+        Raises:
+            TrustError: `metadata-refused`.
+            GaiaError: as `Connection.get`.
+        """
+        files = self._connection.get("/api/tuf/bundle")["files"]
+        texts = {name: text.encode() for name, text in files.items()}
+        return load_newest(ReceivedFiles(texts, "the server"))
+
+    def change(self, make: Change) -> Outcome:
+        """Have a change signed and accepted; made anew when someone else is faster.
+
+        With too few keys at hand it becomes a draft.
+
+        Raises:
+            GaiaError: what `make`, the keys or the server say.
+        """
+        for attempt in range(1, _TRIES + 1):
+            roles = self.signed()
+            drafter = Drafter(roles, datetime.now(UTC))
+            make(drafter, roles)
+            try:
+                return self.sign(drafter.bundle(), roles)
+            except Conflict as conflict:
+                if conflict.code != "bundle-outdated" or attempt == _TRIES:
+                    raise
+                output.say("Someone else was faster; starting again from what they have signed.")
+        raise AssertionError  # the last attempt returns or raises
+
+    def sign(self, bundle: Bundle, roles: SignedRoles) -> Outcome:
+        """Add our signatures to a bundle; complete, it goes to the server.
+
+        Raises:
+            InvalidInput: `nothing-signed`: none of our keys is asked for.
+            GaiaError: what the keys or the server say.
+        """
+        if not bundle:
+            return Outcome([])
+        changes = differences(roles, bundle)
+        self._assent(changes)
+        signed = bundle.signed_by(self._signers(bundle, roles), roles)
+        missing = tuple(count for count in signed.signatures(roles) if count.missing)
+        if missing:
+            return Outcome(changes, self.archive.keep_draft(signed), missing)
+        self.send(signed, roles)
+        return Outcome(changes)
+
+    def send(self, bundle: Bundle, roles: SignedRoles) -> None:
+        """Put a complete bundle in place, and keep it.
+
+        Raises:
+            GaiaError: what the server says.
+        """
+        self._connection.put("/api/tuf/bundle", bundle.encode())
+        self.archive.keep(bundle.over(roles))
+
+    def _signers(self, bundle: Bundle, roles: SignedRoles) -> list[Signer]:
+        awaited = {keyid for count in bundle.signatures(roles) for keyid in count.awaited}
+        signers = self._folder.keyring().signers_for(awaited, self._only, self._folder.passphrase)
+        if not signers:
+            asked = sorted({count.role for count in bundle.signatures(roles)})
+            raise InvalidInput(
+                "nothing-signed",
+                f"None of the keys here may sign {', '.join(asked)}.",
+                hint="gaia key list shows the keys here, gaia trust status those that are trusted; "
+                "gaia key import NAME SOURCE adds one.",
+            )
+        return signers
+
+    def _check_pin(self, received: SignedRoles) -> None:
+        if self._pin is None:
+            raise InvalidInput(
+                "no-archive",
+                "Nothing here says which trust root is the right one: "
+                f"{self._folder.path} holds no signed files.",
+                hint="Name the trust folder (--trust-dir), or give the root's fingerprint as it "
+                "was noted when the root was made: --trust-root sha256:HEX.",
+            )
+        if check_sha256(self._pin.removeprefix("sha256:").lower()) != received.fingerprint:
+            raise InvalidInput(
+                "other-fingerprint",
+                f"The server's trust root is sha256:{received.fingerprint}, not the one that was "
+                "given. Nothing was signed.",
+                hint="Compare both with what was noted when the root was made.",
+            )

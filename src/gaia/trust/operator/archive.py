@@ -1,0 +1,123 @@
+"""The operator's archive: everything that was signed, kept where the server cannot reach it.
+
+It is what a server is compared with before anything is signed on top of what it shows, and what a
+server that was restored from an old backup gets back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gaia.errors import InvalidInput, TrustError
+from gaia.trust import files
+from gaia.trust.bundle import Bundle
+from gaia.trust.metadata_files import MetadataFiles
+from gaia.trust.roles import ROOT
+from gaia.trust.signed_roles import SignedRoles, load_newest
+
+METADATA = "metadata"
+"""Folder of the signed files in the trust folder."""
+
+DRAFTS = "drafts"
+"""Folder of what waits for more signatures."""
+
+
+class Archive:
+    """The signed files in a trust folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._metadata = MetadataFiles(folder / METADATA)
+        self._drafts = folder / DRAFTS
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was kept yet."""
+        return self._metadata.empty
+
+    def roles(self) -> SignedRoles:
+        """The newest of each role.
+
+        Raises:
+            InvalidInput: `no-archive`.
+            TrustError: `repository-damaged`.
+        """
+        if self.empty:
+            raise InvalidInput(
+                "no-archive",
+                f"There are no signed files in {self._metadata.folder}.",
+                hint="Name the trust folder: --trust-dir DIR or GAIA_TRUST_DIR. gaia trust init "
+                "makes a new one.",
+            )
+        return load_newest(self._metadata)
+
+    def keep(self, roles: SignedRoles) -> None:
+        """Add what is not there yet; nothing is ever removed or replaced.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        files.make_folder(self._metadata.folder, mode=0o700)
+        for name, data in roles.files().items():
+            if self._metadata.read(name) is None:
+                self._metadata.write(name, data)
+
+    def keep_draft(self, bundle: Bundle) -> Path:
+        """Write a draft to a file for the next signer; the same draft to the same file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        newest = max(document.version for document in bundle.documents())
+        roles = "-".join(sorted({document.role for document in bundle.documents()}))
+        path = self._drafts / f"{newest}-{roles[:80]}.json"
+        files.make_folder(self._drafts, mode=0o700)
+        files.write(path, bundle.encode())
+        return path
+
+    def check(self, received: SignedRoles, sender: str) -> None:
+        """Look whether what a server shows continues what is kept here.
+
+        Raises:
+            TrustError: `other-root`: it is another repository; `server-older`: something that was
+                signed is missing there.
+        """
+        kept = self.roles()
+        common = zip(kept.roots, received.roots, strict=False)
+        if any(ours.signed != theirs.signed for ours, theirs in common):
+            raise TrustError(
+                "other-root",
+                f"{sender} has another trust root (sha256:{received.fingerprint}) than this trust "
+                f"folder (sha256:{kept.fingerprint}). Nothing was signed.",
+                hint="Name the folder that belongs to that server (--trust-dir); if it does belong "
+                "together, the server was tampered with.",
+            )
+        shown = received.versions
+        older = [
+            f"{role} {shown.get(role, 0)} instead of {version}"
+            for role, version in kept.versions.items()
+            if shown.get(role, 0) < version
+        ]
+        if older:
+            raise TrustError(
+                "server-older",
+                f"{sender} shows older signed roles than were signed here: {', '.join(older)}. "
+                "Nothing was signed.",
+                hint="If it was restored from a backup, give them back: gaia trust bundle. "
+                "Otherwise someone is hiding them.",
+            )
+
+    def newer_than(self, received: SignedRoles) -> Bundle:
+        """What a server lacks of what is kept here; empty when it has all.
+
+        Raises:
+            TrustError: `repository-damaged`.
+        """
+        kept, shown = self.roles(), received.versions
+        newer = {role for role, version in kept.versions.items() if version > shown.get(role, 0)}
+        bundle = Bundle(
+            tuple(root for root in kept.roots if root.version > shown[ROOT]),
+            kept.targets if kept.targets.role in newer else None,
+            {role: kept.delegated[role] for role in kept.delegated if role in newer},
+        )
+        based_on = {document.role: shown.get(document.role, 0) for document in bundle.documents()}
+        return Bundle(bundle.roots, bundle.targets, bundle.delegated, based_on)

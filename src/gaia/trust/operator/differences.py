@@ -1,0 +1,69 @@
+"""What a signature would change, in sentences: a key holder reads before signing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gaia.model.channel import Pointer
+from gaia.model.publication import Publication
+from gaia.trust.bundle import Bundle
+from gaia.trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from gaia.trust.signed_roles import SignedRoles
+
+
+def differences(roles: SignedRoles, bundle: Bundle) -> list[str]:
+    """The sentences, most important first.
+
+    Raises:
+        TrustError: `pointer-malformed` or `target-malformed`.
+    """
+    after = bundle.over(roles)
+    return [
+        *_keys(roles, after),
+        *_files(roles.publication(), after.publication()),
+        *_pointers(roles.publication(), after.publication()),
+        *(f"{d.name}: good until {d.signed.expires:%Y-%m-%d}" for d in bundle.documents()),
+    ]
+
+
+def _keys(before: SignedRoles, after: SignedRoles) -> Iterator[str]:
+    for role in [ROOT, TARGETS, SNAPSHOT, TIMESTAMP, *after.delegated]:
+        known = role in before.delegated or role not in after.delegated
+        old = set(before.keys(role)) if known else set()
+        new = set(after.keys(role))
+        for keyid in sorted(new - old):
+            yield f"{role}: key {keyid[:16]} is trusted from now on"
+        for keyid in sorted(old - new):
+            yield f"{role}: key {keyid[:16]} is not trusted any more"
+        threshold = after.threshold(role)
+        if not known or before.threshold(role) != threshold:
+            yield f"{role}: {threshold} of {len(new)} keys must sign"
+
+
+def _files(before: Publication, after: Publication) -> Iterator[str]:
+    for tag, files in sorted(after.artifacts.items()):
+        for name, artifact in sorted(files.items()):
+            if before.artifact(tag, name) is None:
+                yield f"signs {tag}/{name}, {artifact.size} bytes, SHA-256 {artifact.sha256}"
+    for tag, files in sorted(before.artifacts.items()):
+        for name in sorted(files):
+            if after.artifact(tag, name) is None:
+                yield f"signs {tag}/{name} no longer"
+
+
+def _pointers(before: Publication, after: Publication) -> Iterator[str]:
+    for channel, pointer in after.pointers.items():
+        old = before.pointers.get(channel)
+        if pointer is not None and pointer != old:
+            yield from (f"channel {channel}: {change}" for change in _moves(old, pointer))
+
+
+def _moves(old: Pointer | None, new: Pointer) -> Iterator[str]:
+    if old is None or old.current != new.current:
+        yield f"workers go to {new.current}" + ("" if old is None else f", from {old.current}")
+    if old is not None and old.floor != new.floor:
+        yield f"the floor becomes {new.floor}, from {old.floor}"
+    for tag in sorted(new.withdrawn - (old.withdrawn if old else frozenset())):
+        yield f"{tag} is withdrawn, and workers leave it"
+    for tag in sorted(set(new.tags) - set(old.tags if old else ())):
+        yield f"{tag} comes on the channel"
