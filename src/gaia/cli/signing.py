@@ -167,7 +167,9 @@ class SigningSession:
 
     def _signers(self, bundle: Bundle, roles: SignedRoles) -> list[Signer]:
         awaited = {keyid for count in bundle.signatures(roles) for keyid in count.awaited}
-        signers = self._folder.keyring().signers_for(awaited, self._only, self._folder.passphrase)
+        signers: list[Signer] = self._folder.keyring().signers_for(
+            awaited, self._only, self._folder.passphrase
+        )
         if not signers:
             asked = sorted({count.role for count in bundle.signatures(roles)})
             raise InvalidInput(
