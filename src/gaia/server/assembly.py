@@ -39,7 +39,7 @@ from gaia.server.store.database import Database
 from gaia.server.tokens import Tokens
 from gaia.server.uploads import Uploads
 from gaia.server.wire import protocol_class
-from gaia.trust.repository import Repository
+from gaia.trust.repository import Mode, Repository
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,14 @@ class Assembly:
     Attributes:
         endpoints: all that the HTTP interface offers, pages excepted.
         fingerprint: of the trust root, hexadecimal.
+        mode: who signs releases.
     """
 
     app: Starlette
     protocol: type[asyncio.Protocol]
     endpoints: list[Endpoint]
     fingerprint: str
+    mode: Mode
     database: Database
 
 
@@ -115,6 +117,7 @@ def assemble(settings: Settings) -> Assembly:
         protocol=type("Protocol", (BoundedProtocol, protocol_class(heartbeats, authenticator)), {}),
         endpoints=endpoints,
         fingerprint=repository.fingerprint,
+        mode=repository.mode,
         database=database,
     )
 

@@ -19,6 +19,7 @@ from gaia.server.settings import (
     check_token,
     parse_size,
 )
+from gaia.trust.repository import Mode
 
 _WEAK = 16
 _MISSING = """\
@@ -29,6 +30,15 @@ Make one and keep it where only you can read it:
   gaia-server --token-file gaia-token
 
 (or set GAIA_TOKEN)."""
+
+
+_MODES = {
+    Mode.CONVENIENCE: """\
+  CONVENIENCE MODE: this server holds the signing keys and signs every upload at once.
+  Whoever controls it can publish. Keep its data folder private, and a backup of it.""",
+    Mode.STRICT: """\
+  Strict mode: the signing keys are kept off this server; an upload waits for its signatures.""",
+}
 
 
 @click.command(
@@ -142,6 +152,5 @@ def _announce(url: str, assembly: Assembly) -> None:
 gaia-server {__version__}
   Dashboard         {url}/
   Root fingerprint  sha256:{assembly.fingerprint}
-  CONVENIENCE MODE: this server holds the signing keys and signs every upload at once.
-  Whoever controls it can publish. Keep its data folder private, and a backup of it."""
+{_MODES[assembly.mode]}"""
     )
