@@ -93,7 +93,7 @@ class Ledger:
             with self.database.write() as connection:
                 for row in releases.rows(connection):
                     if row.state is State.STORED and not self.held(row.artifact):
-                        releases.remove_stored(connection, row.tag, row.artifact.filename)
+                        releases.remove_unpublished(connection, row.tag, row.artifact.filename)
                 rows = releases.rows(connection)
                 if self.repository.mode is Mode.CONVENIENCE:
                     with _storage():

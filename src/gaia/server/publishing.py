@@ -70,7 +70,7 @@ class Publisher:
             self._repository.roles.publication().with_artifact(upload.tag, artifact)
             # Also when it is published already: this heals a blob that was damaged since.
             blob.place()
-            if present is None or present.artifact != artifact:
+            if not _same(present, artifact):
                 self._add(upload, artifact, channel)
             elif upload.notes is not None:
                 self._change_notes(upload, upload.notes)
@@ -97,7 +97,7 @@ class Publisher:
     def _add(self, upload: Upload, artifact: Artifact, channel: str) -> None:
         now = self._ledger.now()
         with self._database.write() as connection:
-            releases.remove_stored(connection, upload.tag, upload.filename)
+            releases.remove_unpublished(connection, upload.tag, upload.filename)
             if releases.channel_of(connection, upload.tag) is None:
                 releases.add_release(
                     connection, upload.tag, channel=channel, notes=upload.notes or "", now=now
@@ -129,9 +129,17 @@ class Publisher:
             # next start, which publishes it: whole, too.
             with suppress(GaiaError, OSError):
                 with self._database.write() as connection:
-                    releases.remove_stored(connection, upload.tag, upload.filename)
+                    releases.remove_unpublished(connection, upload.tag, upload.filename)
                 self._repository.change(lambda after: _back_to(before, after))
             raise
+
+
+def _same(present: Stored | None, artifact: Artifact) -> bool:
+    return (
+        present is not None
+        and present.artifact == artifact
+        and present.state is not State.WITHDRAWN
+    )
 
 
 def _back_to(before: Publication, after: Publication) -> Publication:

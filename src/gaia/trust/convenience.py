@@ -53,11 +53,7 @@ class ServerHeldKeys:
         return self.sign(bundle, drafts).over(drafts)
 
     def hold_any(self, roles: SignedRoles) -> bool:
-        """Whether a key of theirs is trusted to sign targets or anything below.
-
-        Raises:
-            TrustError: `key-unreadable`.
-        """
+        """Whether a key of theirs is trusted to sign targets or anything below."""
         held = {key.public_key.keyid for key in self._keys.all()}
         below_root = (role for role in roles.versions if role != ROOT)
         return any(held & roles.keys(role).keys() for role in below_root)
@@ -80,6 +76,7 @@ class ServerHeldKeys:
         signed = bundle.signed_by(self._keys.all(), roles)
         for count in signed.signatures(roles):
             if count.missing:
+                self._keys.check()
                 raise TrustError(
                     "key-missing",
                     f"None of the keys in {self._keys.folder} is the one that is trusted to sign "

@@ -6,6 +6,7 @@ with the root keys, which are meant to be moved away.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from pathlib import Path
 
@@ -81,28 +82,30 @@ class KeyFolder:
         return CryptoSigner(key)
 
     def trusted(self, keyids: Collection[str]) -> list[CryptoSigner]:
-        """Those of the folder's keys that have one of these key IDs.
-
-        Raises:
-            TrustError: `key-unreadable`.
-        """
+        """Those of the folder's keys that have one of these key IDs."""
         return [key for key in self.all() if key.public_key.keyid in keyids]
 
     def all(self) -> list[CryptoSigner]:
-        """Every key in the folder, in the order of their names.
-
-        Raises:
-            TrustError: `key-unreadable`.
-        """
+        """Every key in the folder that can be read, in the order of their names."""
         return self.named("*")
 
     def named(self, pattern: str) -> list[CryptoSigner]:
-        """The keys whose names match a pattern such as `online*`.
+        """The keys whose names match a pattern such as `online*`, and that can be read."""
+        found = []
+        for path in sorted(self.folder.glob(f"{pattern}.pem")):
+            # One damaged key must not keep the server from what it does without it.
+            with contextlib.suppress(TrustError):
+                found.append(self.load(path.stem))
+        return found
+
+    def check(self) -> None:
+        """Look whether every key can be read: for when one was not found.
 
         Raises:
             TrustError: `key-unreadable`.
         """
-        return [self.load(path.stem) for path in sorted(self.folder.glob(f"{pattern}.pem"))]
+        for path in sorted(self.folder.glob("*.pem")):
+            self.load(path.stem)
 
     def remove(self, keyids: Collection[str]) -> None:
         """Forget keys that nothing trusts any more.

@@ -77,6 +77,7 @@ class OnlineSigner:
         signed.expires = self._now() + lifetime(role)
         signers = self._keys.trusted(root.roles[role].keyids)
         if not signers:
+            self._keys.check()
             raise TrustError(
                 "online-key-missing",
                 f"None of the keys in {self._keys.folder} is trusted by the root to sign {role}.",

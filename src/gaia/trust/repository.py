@@ -8,8 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+import structlog
 from tuf.api.metadata import Key
 
+from gaia.errors import TrustError
 from gaia.model.channel import Pointer
 from gaia.model.publication import Publication
 from gaia.trust.bundle import Bundle
@@ -22,6 +24,8 @@ from gaia.trust.online import OnlineSigner
 from gaia.trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, channel_role, due
 from gaia.trust.signed_roles import SignedRoles, load_newest, load_roots
 from gaia.trust.vetting import vetted
+
+log = structlog.get_logger()
 
 
 class Mode(StrEnum):
@@ -122,11 +126,7 @@ class Repository:
         return edition.roles.versions | online
 
     def online_keys(self) -> Mapping[str, tuple[Key, bool]]:
-        """The server's keys for snapshot and timestamp by key ID, and whether the root names them.
-
-        Raises:
-            TrustError: `key-unreadable`.
-        """
+        """The server's own keys by key ID, and whether the root names them for the timestamp."""
         trusted = self.roles.root.roles[TIMESTAMP].keyids
         keys = [signer.public_key for signer in self._keys.named(f"{ONLINE}*")]
         return {key.keyid: (key, key.keyid in trusted) for key in keys}
@@ -194,8 +194,11 @@ class Repository:
                     nears = due(document.role, document.signed.expires, self._now())
                     if nears and document.role != ROOT:
                         drafter.renew(document.role)
-            if not self._sign(drafter):
-                self._advance(before.roles)
+            try:
+                self._sign(drafter)
+            finally:
+                # Whatever keys are lost: the timestamp must not expire for it.
+                self._advance(self.roles)
             return self._edition is not before
 
     def sign_all_anew(self) -> None:
@@ -231,18 +234,24 @@ class Repository:
             roles = vetted(before, bundle, self._now())
             check(roles.publication())
             self._advance(roles)
-            self._held.forget(before, roles)
+            self._forget(before, roles)
             self._mode = self._derived_mode()
 
-    def _sign(self, drafter: Drafter) -> bool:
+    def _sign(self, drafter: Drafter) -> None:
         drafts = drafter.bundle()
         if drafts:
             signed = self._held.sign(drafts, self.roles)
             self._advance(vetted(self.roles, signed, self._now()))
-        return bool(drafts)
 
     def _advance(self, roles: SignedRoles) -> None:
         self._put(self._online.edition(roles, self._edition))
+
+    def _forget(self, before: SignedRoles, after: SignedRoles) -> None:
+        try:
+            self._held.forget(before, after)
+        except (OSError, TrustError) as error:
+            # What was asked for is done all the same.
+            log.error("keys that are not trusted any more were not removed", reason=str(error))
 
     def _put(self, edition: Edition) -> None:
         if edition is not self._edition:

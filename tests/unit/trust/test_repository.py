@@ -348,3 +348,25 @@ def test_a_key_of_another_server(world: World, tmp_path: Path, clock: Clock) -> 
     with pytest.raises(TrustError) as refusal:
         world.publish("v0.5.0")
     assert refusal.value.code == "online-key-missing"
+
+
+def test_a_damaged_key_does_not_keep_the_server_from_starting(world: World) -> None:
+    world.publish("v0.5.0")
+    (world.keys / "gaia-worker.pem").write_bytes(b"not a key")
+    world.reopen()
+    assert world.repository.mode == "convenience"
+    world.clock.forward(hours=2)
+    assert world.repository.renew()
+    with pytest.raises(TrustError) as refusal:
+        world.publish("v0.5.0", "v0.6.0")
+    assert refusal.value.code == "key-unreadable"
+
+
+def test_the_timestamp_is_renewed_though_another_key_is_lost(world: World) -> None:
+    (world.keys / "gaia-worker.pem").unlink()
+    world.clock.forward(days=91)
+    with pytest.raises(TrustError) as refusal:
+        world.repository.renew()
+    assert refusal.value.code == "key-missing"
+    for role in ("timestamp", "snapshot"):
+        assert world.repository.expiries()[role] > world.clock.now

@@ -111,10 +111,10 @@ def mark(connection: Connection, publication: Publication) -> None:
             )
 
 
-def remove_stored(connection: Connection, tag: Tag, filename: str) -> None:
+def remove_unpublished(connection: Connection, tag: Tag, filename: str) -> None:
     """Remove an artifact that is not published, and its release when nothing else is in it."""
     connection.execute(
-        delete(artifacts).where(_is(tag, filename), artifacts.c.state == State.STORED)
+        delete(artifacts).where(_is(tag, filename), artifacts.c.state != State.PUBLISHED)
     )
     others = select(artifacts.c.tag).where(artifacts.c.tag == str(tag))
     connection.execute(delete(releases).where(releases.c.tag == str(tag), ~others.exists()))

@@ -68,8 +68,8 @@ def test_removing_what_is_stored_spares_what_is_published(database: Database) ->
     with database.write() as connection:
         releases.mark(connection, signed(LINUX))
         releases.add_artifact(connection, TAG, WINDOWS, now=NOW)
-        releases.remove_stored(connection, TAG, WINDOWS.filename)
-        releases.remove_stored(connection, TAG, LINUX.filename)
+        releases.remove_unpublished(connection, TAG, WINDOWS.filename)
+        releases.remove_unpublished(connection, TAG, LINUX.filename)
     with database.read() as connection:
         (release,) = releases.load(connection)
     assert release.artifacts == (LINUX,)
@@ -79,6 +79,6 @@ def test_an_empty_release_goes_with_its_last_file(database: Database) -> None:
     add(database, LINUX)
     with database.write() as connection:
         assert releases.channel_of(connection, TAG) == "stable"
-        releases.remove_stored(connection, TAG, LINUX.filename)
+        releases.remove_unpublished(connection, TAG, LINUX.filename)
         assert releases.channel_of(connection, TAG) is None
         assert releases.find(connection, TAG, LINUX.filename) is None
