@@ -1,0 +1,1 @@
+"""What is proven by running it: each module is one proof, started by `script/prove NAME`."""
