@@ -115,7 +115,7 @@ class Disk(Space):
 
     def synced(self, descriptor: int) -> None:
         """An open file or folder was flushed to the disk."""
-        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         if path in self._names or Path(path).is_dir():
             names = self._names.setdefault(path, {})
             for change in self._pending.pop(path, ()):
@@ -154,13 +154,13 @@ class Disk(Space):
         first: dict[int, Path] = {}
         for folder, names in kept.items():
             for name, inode in names.items():
-                path = Path(folder, name)
+                new = Path(folder, name)
                 if inode in first:
-                    path.hardlink_to(first[inode])
+                    new.hardlink_to(first[inode])
                 else:
-                    path.write_bytes(after[inode].data)
-                    path.chmod(after[inode].mode)
-                    first[inode] = path
+                    new.write_bytes(after[inode].data)
+                    new.chmod(after[inode].mode)
+                    first[inode] = new
 
     def _present(self) -> Iterable[tuple[str, int, Content]]:
         for folder, _, files in os.walk(self.folder):
@@ -170,5 +170,3 @@ class Disk(Space):
 
     def _note(self, folder: str, change: Names) -> None:
         self._pending.setdefault(folder, []).append(change)
-
-

@@ -1,4 +1,4 @@
-"""What happens to a fleet: a schedule of events, drawn from a seed, each independent of the others."""
+"""What happens to a fleet: a schedule of events, drawn from a seed, each independent of others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from proofs.simulation.releases import Behaviour
 
-TROUBLE = 600.0
+TROUBLE = 400.0
 """Seconds in which things go wrong."""
 
 FIRST = "v0.1.0"
@@ -94,6 +94,14 @@ class DiskFull(Event):
 
 
 @dataclass(frozen=True)
+class NoMemory(Event):
+    """A machine cannot start any process."""
+
+    machine: int
+    until: float
+
+
+@dataclass(frozen=True)
 class Crash(Event):
     """A process is killed right before its next changes of the disk but `steps`.
 
@@ -166,7 +174,7 @@ class Schedule:
     events: tuple[Event, ...]
 
 
-PLOTS = ("forge", "downgrade", "roll-back", "ahead", "evil-bytes")
+PLOTS = ("forge", "lowest", "highest", "roll-back", "ahead", "evil-bytes")
 KINDS = (
     "request-lost",
     "answer-lost",
@@ -182,13 +190,21 @@ def draw(seed: int) -> Schedule:
     """The schedule of a seed."""
     chance = random.Random(seed)
     machines = tuple(chance.choice(list(Manager)) for _ in range(chance.randint(1, 3)))
-    events = [*_operator(seed, chance)]
-    makers = [*_MAKERS]
-    for number in range(chance.randint(1, 8)):
-        at = round(chance.uniform(0, TROUBLE), 1)
-        make = chance.choice(makers)
+    events = _operator(seed, chance)
+    deeds = [event.at for event in events]
+    for number in range(chance.randint(1, 10)):
+        make = chance.choice(_MAKERS)
+        at = _moment(deeds, chance)
         events.append(make(at, f"{seed}/fault-{number}", len(machines), chance))
     return Schedule(seed, machines, tuple(sorted(events, key=lambda event: event.at)))
+
+
+def _moment(deeds: list[float], chance: random.Random) -> float:
+    """Any time, or soon after a deed: then machines are about to change."""
+    at = chance.uniform(0, TROUBLE)
+    if chance.random() < 0.6:
+        at = min(TROUBLE, chance.choice(deeds) + chance.uniform(0, 60))
+    return round(at, 1)
 
 
 def _operator(seed: int, chance: random.Random) -> list[Event]:
@@ -212,7 +228,7 @@ _Maker = Callable[[float, str, int, random.Random], Event]
 
 
 def _until(at: float, chance: random.Random) -> float:
-    return min(TROUBLE, round(at + chance.uniform(20, 300), 1))
+    return min(TROUBLE, round(at + chance.uniform(20, 200), 1))
 
 
 def _network(at: float, key: str, machines: int, chance: random.Random) -> Event:
@@ -234,15 +250,16 @@ _MAKERS: tuple[_Maker, ...] = (
     lambda at, key, n, chance: DiskFull(
         at, key, machine=chance.randrange(-1, n), until=_until(at, chance)
     ),
+    lambda at, key, n, chance: NoMemory(
+        at, key, machine=chance.randrange(n), until=_until(at, chance)
+    ),
     lambda at, key, n, chance: Crash(
         at, key, machine=chance.randrange(n), steps=chance.randrange(60), power=False
     ),
     lambda at, key, n, chance: Crash(
         at, key, machine=chance.randrange(n), steps=chance.randrange(60), power=True
     ),
-    lambda at, key, n, chance: Crash(
-        at, key, machine=-1, steps=chance.randrange(40), power=False
-    ),
+    lambda at, key, _, chance: Crash(at, key, machine=-1, steps=chance.randrange(40), power=False),
     lambda at, key, n, chance: GuardKilled(at, key, machine=chance.randrange(n)),
     lambda at, key, n, chance: Stop(at, key, machine=chance.randrange(n)),
     lambda at, key, n, chance: Suspend(

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from greenlet import getcurrent, greenlet
 
-QUANTUM = 0.5
+QUANTUM = 1.0
 """Seconds. A thread that waits for less gets its turn no sooner: these machines are busy."""
 
 
@@ -208,7 +208,7 @@ class Process:
         """It exits, or is killed: none of its threads gets another turn."""
         if self.alive:
             self.alive = False
-            self._kernel._bury(self)  # noqa: SLF001 - one mechanism in two classes
+            self._kernel._bury(self)
             self.host.ended(self)
 
 
@@ -224,10 +224,10 @@ class Thread:
         self.done = False
         self.waiters: list[Thread] = []
         self._body = body
-        self.greenlet = greenlet(self._run, process._kernel._hub)  # noqa: SLF001 - as above
+        self.greenlet = greenlet(self._run, process._kernel._hub)
 
     def _run(self) -> None:
-        kernel = self.process._kernel  # noqa: SLF001
+        kernel = self.process._kernel
         try:
             self._body()
         except Ended:

@@ -66,7 +66,7 @@ class Machine:
         self.folder = folder
         self.path = folder / "gaia-worker"
         self.state = folder / ".gaia" / "state"
-        self.on = True
+        self.on = self.memory = True
         self.skew = 0.0
         self.asleep_until = self._slept = 0.0
         self.fuse: Callable[[Process], None] = lambda _: None
@@ -165,6 +165,8 @@ class Machine:
     def execute(self, process: Process) -> None:
         """`process` becomes what is at the path."""
         self._runnable()
+        if not self.memory:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         heir = self._kernel.replace(process, "worker", self._program)
         if self._main is process or self._main is None:
             self._main = heir
@@ -172,6 +174,8 @@ class Machine:
     def self_check(self, staged: Path) -> None:
         """Run the staged file, as `gaia.worker.preflight.self_check`."""
         self._kernel.wait(1.0)
+        if not self.memory:
+            raise InstallError(FailureReason.BUSY, "The host cannot start a process now.")
         build = self._watcher.runs(self, staged.read_bytes())
         if build is None or build.behaviour is Behaviour.FAILS_SELF_CHECK:
             raise PreflightFailed(FailureReason.PREFLIGHT, "The self-check ended with exit code 1.")
@@ -279,5 +283,3 @@ class _Console(Console):
 
     def restore(self) -> None:
         """Likewise."""
-
-

@@ -68,6 +68,9 @@ class Fate:
     flips_at: int | None = None
 
 
+_UNHEARD = Fate(back=None)
+
+
 class Link:
     """One machine's way to the server. Used as `gaia.protocol.pools.Pools`, and as its manager.
 
@@ -107,8 +110,8 @@ class Link:
         if fate.there is not None:
             self._kernel.at(now + fate.there, lambda: self._arrives(request, fate, call))
         if fate.again is not None:
-            self._kernel.at(now + fate.again, lambda: self._answer(request))
-        patience = float(timeout.total or 0)
+            self._kernel.at(now + fate.again, lambda: self._arrives(request, _UNHEARD, call))
+        patience = float(timeout.read_timeout or 0)
         while not call.answered and self._kernel.now < now + patience:
             self._kernel.sleep(now + patience - self._kernel.now)
         if not call.answered:
@@ -123,12 +126,9 @@ class Link:
         )
 
     def _arrives(self, request: Request, fate: Fate, call: _Call) -> None:
-        reply = self._answer(request)
+        reply = self.answering(request)
         if fate.back is not None:
             self._kernel.at(self._kernel.now + fate.back, lambda: call.answer(reply, self._kernel))
-
-    def _answer(self, request: Request) -> Reply | None:
-        return self.answering(request)
 
     def _fate(self) -> Fate:
         self._sent += 1

@@ -154,9 +154,11 @@ class Watcher:
         self.note(f"{machine.name} installs {build}")
         if build.sha256 in record.reverted:
             self.violated("never-again", f"{machine.name} installs {build}, which it took back")
-        pointer = self._verified(machine)
+        pointer, left = self._verified(machine), self._signed[before].tag
         if pointer is None:
             self.violated("as-signed", f"{machine.name} installs {build} without a pointer")
+        elif build.tag < left <= pointer.current and left not in pointer.withdrawn:
+            self.violated("no-downgrade", f"{machine.name} leaves {left} for {build}")
         elif build.tag in pointer.withdrawn:
             self.violated("nothing-withdrawn-starts", f"{machine.name} installs {build}")
         elif (

@@ -226,6 +226,8 @@ def replace_online_key(keys: Path) -> Deed:
 
 def _flush(fleet: Fleet, database: Database) -> None:
     changed = fleet.take_dirty()
+    if not changed:
+        return
     try:
         with database.write() as connection:
             workers.save_batch(connection, changed)

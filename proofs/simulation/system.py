@@ -15,7 +15,7 @@ import random
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
@@ -240,7 +240,7 @@ class Calls:
         running = self._kernel.running
         return int(self._real.getpid()) if running is None else running.process.pid
 
-    def _execve(self, path: Any, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def _execve(self, *_: Any) -> None:
         self._here().execute(self._kernel.current().process)
         raise Ended
 
@@ -287,7 +287,7 @@ class Calls:
             post = FileLock(watch.installation.beside("guard"))
             if post.acquire(patience=1.0):
                 at_post.append(True)
-                gaia.worker.guard._Guard(watch, _PIDFDS + worker.pid).run()  # noqa: SLF001
+                gaia.worker.guard._Guard(watch, _PIDFDS + worker.pid).run()
 
         guard = self._kernel.start(worker.host, "guard", attend)
         while guard.alive and not at_post:
@@ -305,8 +305,18 @@ class Calls:
 
 
 _OS = (
-    "open rename replace link unlink mkdir fsync statvfs close getpid execve"  # noqa: SIM905
-).split()
+    "open",
+    "rename",
+    "replace",
+    "link",
+    "unlink",
+    "mkdir",
+    "fsync",
+    "statvfs",
+    "close",
+    "getpid",
+    "execve",
+)
 
 
 class _Thread:

@@ -60,4 +60,4 @@ class Template:
 def _keep(folder: Path, name: str) -> None:
     seed = hashlib.sha256(name.encode()).digest()
     signer = CryptoSigner(Ed25519PrivateKey.from_private_bytes(seed))
-    KeyFolder(folder)._write(name, signer)  # noqa: SLF001 - the real ones are made by chance
+    KeyFolder(folder)._write(name, signer)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import MetaFile, Signed, Snapshot, Targets, Timestamp
+from tuf.api.metadata import MetaFile, Snapshot, T, Targets, Timestamp
 
 from gaia.model.artifact import Artifact
 from gaia.model.publication import Publication
@@ -78,20 +78,18 @@ class Thief:
                 return Reply(200, EVIL)
 
     def _directive(self) -> HeartbeatAnswer:
-        publication = self._roles.publication()
-        pointer = publication.pointers.get(CHANNEL)
+        pointer = self._roles.publication().pointers.get(CHANNEL)
         tags = sorted(pointer.tags) if pointer is not None else []
-        tag = _EVIL_TAG if self._plot == "forge" else tags[0] if tags else _EVIL_TAG
-        action = "update"
-        if self._plot == "evil-bytes" and pointer is not None:
+        tag = _EVIL_TAG if self._plot == "forge" or not tags else tags[0]
+        if self._plot == "highest" and tags:
+            tag = tags[-1]
+        elif self._plot == "evil-bytes" and pointer is not None:
             tag = pointer.current
-        elif self._plot == "downgrade":
-            action = "revert"
         return HeartbeatAnswer(
             status="ok",
             latest_version=str(tag),
             force_update=True,
-            directive=DirectiveMessage(action, "newer-release", str(tag), FILENAME),
+            directive=DirectiveMessage("update", "newer-release", str(tag), FILENAME),
             experiments=None,
             tuf=Tuf(self._roles.root.version, self._timestamp.data.decode()),
             interval=1.0,
@@ -122,7 +120,6 @@ class Thief:
                 meta[f"{role}.json"] = document.reference
         return meta
 
-    def _sign(self, role: str, signed: Signed) -> Document[Signed]:
+    def _sign(self, role: str, signed: T) -> Document[T]:
         signed.expires = self._now + lifetime(role)
         return Document.sign(role, signed, self._keys)
-

@@ -6,8 +6,10 @@ import logging
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -17,7 +19,6 @@ from gaia.model.worker import WorkerState
 from gaia.worker.journal import Journal
 from proofs.simulation import server as deeds
 from proofs.simulation.faults import (
-    FIRST,
     TROUBLE,
     Corrupt,
     Crash,
@@ -26,6 +27,7 @@ from proofs.simulation.faults import (
     Floor,
     GuardKilled,
     Network,
+    NoMemory,
     Point,
     Publish,
     Schedule,
@@ -106,6 +108,27 @@ class _World:
             for number, manager in enumerate(schedule.machines)
         ]
 
+        self._happenings: dict[type[Event], Callable[[Any], None]] = {
+            Publish: lambda event: self._publish(Build(Tag.parse(event.tag), event.behaviour)),
+            Withdraw: lambda event: self._operate(event.key, deeds.withdraw(Tag.parse(event.tag))),
+            Point: lambda event: self._operate(
+                event.key, deeds.set_channel(Tag.parse(event.tag), None)
+            ),
+            Floor: lambda event: self._operate(
+                event.key, deeds.set_channel(None, Tag.parse(event.tag))
+            ),
+            Network: self._disturb,
+            DiskFull: self._fill,
+            NoMemory: self._starve,
+            Crash: self._arm,
+            GuardKilled: lambda event: self._machines[event.machine].kill("guard"),
+            Stop: lambda event: self._machines[event.machine].stop(),
+            Suspend: lambda event: self._machines[event.machine].suspend(event.seconds),
+            Skew: lambda event: setattr(self._host(event.machine), "skew", event.seconds),
+            Corrupt: self._corrupt,
+            Theft: self._steal,
+        }
+
     def run(self) -> Outcome:
         """All of it: trouble, then peace."""
         kernel = self._kernel
@@ -132,37 +155,7 @@ class _World:
         self._kernel.at(event.at, happen)
 
     def _happen(self, event: Event) -> None:
-        match event:
-            case Publish():
-                self._publish(Build(Tag.parse(event.tag), event.behaviour))
-            case Withdraw():
-                self._operate(event.key, deeds.withdraw(Tag.parse(event.tag)))
-            case Point():
-                self._operate(event.key, deeds.set_channel(Tag.parse(event.tag), None))
-            case Floor():
-                self._operate(event.key, deeds.set_channel(None, Tag.parse(event.tag)))
-            case Network():
-                weather = self._machines[event.machine].link.weather
-                weather.append(event)
-                self._kernel.at(event.until, lambda: weather.remove(event))
-            case DiskFull():
-                self._fill(event)
-            case Crash():
-                self._arm(event)
-            case GuardKilled():
-                self._machines[event.machine].kill("guard")
-            case Stop():
-                self._machines[event.machine].stop()
-            case Suspend():
-                self._machines[event.machine].suspend(event.seconds)
-            case Skew():
-                self._host(event.machine).skew = event.seconds
-            case Corrupt():
-                self._corrupt(event)
-            case Theft():
-                self._steal(event)
-            case _:
-                raise TypeError(event)
+        self._happenings[type(event)](event)
 
     def _host(self, number: int) -> Machine | Server:
         return self._server if number < 0 else self._machines[number]
@@ -191,14 +184,20 @@ class _World:
 
     # Faults.
 
+    def _disturb(self, event: Network) -> None:
+        weather = self._machines[event.machine].link.weather
+        weather.append(event)
+        self._kernel.at(event.until, lambda: weather.remove(event))
+
     def _fill(self, event: DiskFull) -> None:
         disk = self._host(event.machine).disk
         disk.full = True
+        self._kernel.at(event.until, lambda: setattr(disk, "full", False))
 
-        def free() -> None:
-            disk.full = False
-
-        self._kernel.at(event.until, free)
+    def _starve(self, event: NoMemory) -> None:
+        machine = self._machines[event.machine]
+        machine.memory = False
+        self._kernel.at(event.until, lambda: setattr(machine, "memory", True))
 
     def _arm(self, event: Crash) -> None:
         host, steps = self._host(event.machine), event.steps
