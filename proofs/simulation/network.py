@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import urllib3
@@ -111,7 +111,7 @@ class Link:
             self._kernel.at(now + fate.there, lambda: self._arrives(request, fate, call))
         if fate.again is not None:
             self._kernel.at(now + fate.again, lambda: self._arrives(request, _UNHEARD, call))
-        patience = float(timeout.read_timeout or 0)
+        patience = float(cast("float", timeout.total))
         while not call.answered and self._kernel.now < now + patience:
             self._kernel.sleep(now + patience - self._kernel.now)
         if not call.answered:
