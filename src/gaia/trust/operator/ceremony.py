@@ -45,8 +45,8 @@ class Quorum:
             names = tuple(f"{prefix}-{number}" for number in range(1, int(of) + 1))
         else:
             names = tuple(of.split(",")) if of else ()
-        possible = range(1, min(len(set(names)), _MOST_KEYS) + 1)
-        if not count.isdecimal() or len(set(names)) < len(names) or int(count) not in possible:
+        known = len(set(names)) == len(names) <= _MOST_KEYS
+        if not (known and count.isdecimal() and 1 <= int(count) <= len(names)):
             raise InvalidInput(
                 "invalid-quorum",
                 f"{text!r} does not say how many of which keys sign.",
