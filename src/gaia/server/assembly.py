@@ -79,7 +79,7 @@ def assemble(settings: Settings) -> Assembly:
     authenticator = Authenticator(settings.token)
     tokens = Tokens(database, authenticator, _now)
     tokens.load()
-    journal = Journal(database, authenticator, _now)
+    journal = Journal(database, authenticator)
     fleet = Fleet()
     flusher = Flusher(fleet, database)
     flusher.load()
