@@ -36,6 +36,16 @@ def clock_wrong(expires: datetime, now: datetime) -> TrustError:
     )
 
 
+def clock_behind(floor: datetime, now: datetime) -> TrustError:
+    """The clock stands before a time that has certainly been."""
+    return TrustError(
+        "clock-wrong",
+        f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, but this worker was built, or last "
+        f"heard from its server, at {floor:%Y-%m-%d %H:%M} UTC.",
+        hint="Set this machine's clock. Nothing new is installed until then.",
+    )
+
+
 def refused(error: Exception, role: str) -> TrustError:
     """What python-tuf says of `role`."""
     match error:
