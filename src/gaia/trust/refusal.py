@@ -12,6 +12,7 @@ from tuf.api.exceptions import (
 )
 
 from gaia.errors import TrustError
+from gaia.trust.expiry import advice
 
 _TELL = "Nothing new is installed. Tell the server's operator."
 
@@ -22,7 +23,8 @@ def expired(role: str, now: datetime) -> TrustError:
         "metadata-expired",
         f"The signed metadata of the role {role} has expired: "
         f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC.",
-        hint="Nothing new is installed until the clock is right or the operator has renewed it.",
+        hint="Nothing new is installed until the clock is right, or the server's operator has "
+        f"renewed it. {advice(role)}.",
     )
 
 
