@@ -87,7 +87,7 @@ def assemble(settings: Settings, now: Callable[[], datetime] = _now) -> Assembly
     authenticator = Authenticator(settings.token)
     tokens = Tokens(database, authenticator, now)
     tokens.load()
-    journal = Journal(database, authenticator, now)
+    journal = Journal(database, authenticator)
     fleet = Fleet()
     flusher = Flusher(fleet, database)
     flusher.load()

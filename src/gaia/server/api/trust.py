@@ -21,8 +21,9 @@ from gaia.protocol.trust import (
     TrustStatus,
 )
 from gaia.server.auth import Role
+from gaia.server.deeds import Author
 from gaia.server.endpoints import ANY_ROLE, Call, Endpoint, json_answer, read_body
-from gaia.server.ledger import Author, Ledger
+from gaia.server.ledger import Ledger
 from gaia.server.stewardship import Steward
 from gaia.trust.bundle import MAX_SIZE, Bundle
 from gaia.trust.expiry import warning
