@@ -91,7 +91,6 @@ class ServerHeldKeys:
         against workers that have slept.
 
         Raises:
-            TrustError: `key-unreadable`.
             OSError: a key cannot be removed.
         """
         self._keys.remove(_trusted(before) - _trusted(after))
