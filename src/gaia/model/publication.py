@@ -114,9 +114,7 @@ class Publication:
         pointer = self.pointers.get(channel)
         if pointer is None or (tag not in pointer.tags and tag > pointer.current):
             return self.promoted(tag, channel)
-        return _point(
-            self, channel, replace(pointer, tags=_placed(pointer, tag, self._files(tag)))
-        )
+        return _point(self, channel, replace(pointer, tags=_placed(pointer, tag, self._files(tag))))
 
     def with_floor(self, channel: str, floor: Tag) -> Publication:
         """With another lowest tag that the channel's workers may go back to.
