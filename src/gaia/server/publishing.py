@@ -13,7 +13,8 @@ from gaia.model.channel import DEFAULT_CHANNEL
 from gaia.model.publication import Publication
 from gaia.model.tag import Tag
 from gaia.server.blobs import BlobWriter
-from gaia.server.ledger import Author, Deed, Ledger
+from gaia.server.deeds import Author, Deed
+from gaia.server.ledger import Ledger
 from gaia.server.store import releases
 from gaia.server.store.releases import State, Stored
 from gaia.trust.repository import Mode

@@ -10,7 +10,8 @@ from gaia.errors import Conflict, Refused
 from gaia.model.publication import Publication
 from gaia.model.tag import Tag
 from gaia.planning.latest import offered
-from gaia.server.ledger import Author, Deed, Ledger
+from gaia.server.deeds import Author, Deed
+from gaia.server.ledger import Ledger
 from gaia.server.store import releases
 from gaia.trust.bundle import Bundle
 from gaia.trust.repository import Mode
