@@ -29,7 +29,7 @@ class Desk:
         self.published = self.roles.publication()
 
     def told(self, *changes: Change) -> list[str]:
-        return differences(self.roles, self.operator.draft(self.roles, *changes))
+        return differences(self.roles, self.operator.draft(self.roles, *changes), {})
 
     def published_as(self, publication: Publication) -> list[str]:
         """Without the sentences on how long the signatures are good."""
@@ -82,6 +82,13 @@ def test_keys(desk: Desk) -> None:
     assert "gaia-worker: 2 of 2 keys must sign" in told
 
 
+def test_keys_are_called_as_the_operator_calls_them(desk: Desk) -> None:
+    new = desk.operator.holders("alice")
+    draft = desk.operator.draft(desk.roles, lambda d: d.hand_over(GAIA_WORKER, new))
+    told = differences(desk.roles, draft, {new.keys[0].keyid: "alice"})
+    assert "gaia-worker: key alice is trusted from now on" in told
+
+
 def test_online_and_root_keys(desk: Desk) -> None:
     holders = desk.operator.holders("new-1", "new-2")
     told = desk.told(
@@ -107,7 +114,7 @@ def test_a_key_that_becomes_another_one_behind_its_name(desk: Desk) -> None:
     (keyid,) = desk.roles.keys(GAIA_WORKER)
     thief = desk.operator.key("thief").public_key
     delegations.keys[keyid] = SSlibKey(keyid, "ed25519", "ed25519", thief.keyval)
-    told = differences(desk.roles, draft)
+    told = differences(desk.roles, draft, {})
     assert f"gaia-worker: key {keyid[:16]} is trusted from now on" in told
     assert f"gaia-worker: key {keyid[:16]} is not trusted any more" in told
 

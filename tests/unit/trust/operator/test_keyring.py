@@ -141,21 +141,39 @@ def test_signers(folder: Path, make_key: MakeKey) -> None:
         keyring.add(name, publics[name], f"file:../{name}")
     keyring.add("carol", publics.setdefault("carol", key()))
     everyone = {public.keyid for public in publics.values()}
+    assert keyring.called() == {public.keyid: name for name, public in publics.items()}
+    assert [entry.name for entry in keyring.chosen(everyone, ())] == ["alice", "bob"]
+    for chosen in ("bob", publics["bob"].keyid, public_keys.fingerprint(publics["bob"])):
+        (entry,) = keyring.chosen(everyone, [chosen])
+        assert keyring.signer(entry, never).public_key == publics["bob"]
     asked = []
 
     def passphrase(name: str) -> str:
         asked.append(name)
         return PASSPHRASE
 
-    found = keyring.signers_for(everyone, None, passphrase)
-    assert [signer.public_key for signer in found] == [publics["alice"], publics["bob"]]
+    assert keyring.signer(keyring.find("alice"), passphrase).public_key == publics["alice"]
     assert asked == ["alice"]
-    for chosen in ("bob", publics["bob"].keyid, public_keys.fingerprint(publics["bob"])):
-        (signer,) = keyring.signers_for(everyone, [chosen], never)
-        assert signer.public_key == publics["bob"]
-    assert keyring.signers_for({publics["carol"].keyid}, None, never) == []
-    assert keyring.signers_for({publics["carol"].keyid}, ["bob"], never) == []
+    assert keyring.chosen({publics["carol"].keyid}, ()) == []
+    assert keyring.chosen({publics["carol"].keyid}, ["bob"]) == []
     for name, code in (("carol", "private-key-elsewhere"), ("dave", "no-such-key")):
         with pytest.raises(GaiaError) as refusal:
-            keyring.signers_for(everyone, [name], never)
+            keyring.chosen(everyone, [name])
         assert refusal.value.code == code
+
+
+def test_a_new_key_of_its_own(folder: Path) -> None:
+    keyring = Keyring.load(folder)
+    entry = keyring.generate("alice", PASSPHRASE)
+    assert (entry.uri, entry.name) == ("file:keys/alice", "alice")
+    signer = Keyring.load(folder).signer(entry, lambda _: PASSPHRASE)
+    assert signer.public_key == entry.key
+    assert keyring.check_free("bob") is None
+    with pytest.raises(Conflict) as refusal:
+        keyring.generate("alice", PASSPHRASE)
+    assert refusal.value.code == "key-name-taken"
+    (folder / "keys" / "bob").write_text("somebody's")
+    with pytest.raises(Conflict) as refusal:
+        keyring.generate("bob", PASSPHRASE)
+    assert refusal.value.code == "key-file-exists"
+    assert keyring.names() == ["alice"]
