@@ -39,7 +39,9 @@ def test_an_expired_role_is_named(
         world.beat(client)
     assert refusal.value.code == "metadata-expired"
     assert f"role {role} " in refusal.value.message
-    command = "rotate online" if role in ("timestamp", "snapshot") else f"renew {role}"
+    command = (
+        "rotate online" if role in ("timestamp", "snapshot") else f"renew {roles.spoken(role)}"
+    )
     assert f"gaia trust {command}" in refusal.value.hint
     assert current(client) == ("v0.5.0" if known else None)
     with pytest.raises(TrustError):
