@@ -89,8 +89,9 @@ class Publisher:
         found = []
         for role in (GAIA_WORKER, channel_role(stored.channel)):
             if role in roles.delegated:
-                held = f"{roles.threshold(role)} of {len(roles.keys(role))} keys"
-                found.append(f"{role}: signatures of {held}")
+                keys = sorted(keyid[:16] for keyid in roles.keys(role))
+                asked = f"{roles.threshold(role)} of {len(keys)} keys ({', '.join(keys)})"
+                found.append(f"{role}: signatures of {asked}")
             else:
                 found.append(f"{role}: no keys are named for it yet")
         return found

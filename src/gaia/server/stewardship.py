@@ -52,11 +52,11 @@ class Steward:
 
         wanted = {"current": current, "floor": floor}
         detail = {key: str(tag) for key, tag in wanted.items() if tag is not None}
-        self._change(
-            change,
-            Deed(by, "set-channel", name, detail),
-            f"gaia release promote TAG --channel {name}",
-        )
+        instead = [
+            *([] if current is None else [f"gaia release promote {current} --channel {name}"]),
+            *([] if floor is None else [f"gaia channel floor {name} {floor}"]),
+        ]
+        self._change(change, Deed(by, "set-channel", name, detail), "; ".join(instead))
 
     def accept_bundle(self, bundle: Bundle, by: Author) -> None:
         """Put signed roles in place: all of them, or nothing was changed.
