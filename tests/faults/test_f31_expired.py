@@ -101,7 +101,7 @@ def test_without_a_timestamp_key_there_is_an_alarm_long_before_the_end(world: Wo
 def later(server: ServerProcess, hours: float) -> None:
     """The server is off for so long, and then started again."""
     assert server.stop() == 0
-    server.program = (sys.executable, str(Path(server_elsewhen.__file__)))
+    server.program = (sys.executable, "-P", str(Path(server_elsewhen.__file__)))
     server.environment["TEST_HOURS"] = str(hours)
     server.start()
 
