@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Protocol
+from urllib.parse import unquote
 
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, UpdaterConfig
@@ -58,14 +59,16 @@ class Fetcher(FetcherInterface):
             TransportError: no useful answer, or no such file.
             TrustError: `metadata-oversize`.
         """
-        name = url.rpartition("/")[2]
-        version, _, role = name.removesuffix(".json").rpartition(".")
+        name = unquote(url.rpartition("/")[2])
+        version, _, role = name.removesuffix(".json").partition(".")
+        if not version.isdecimal():
+            role = name.removesuffix(".json")
         self.role = role
         if role == TIMESTAMP:
             return _bounded(name, self._timestamp, max_length)
         if role == ROOT and int(version) > self._root_version:
             raise DownloadHTTPError(f"no {name}", 404)
-        return _fetch(self._source, name, max_length)
+        return fetch(self._source, name, max_length)
 
     def first_root(self) -> bytes:
         """The server's first root.
@@ -74,14 +77,20 @@ class Fetcher(FetcherInterface):
             TransportError: no useful answer, or no such file.
             TrustError: `metadata-oversize`.
         """
-        return _fetch(self._source, FIRST_ROOT, UpdaterConfig().root_max_length)
+        return fetch(self._source, FIRST_ROOT, UpdaterConfig().root_max_length)
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         # Only `download_file` would come here, and that is for targets.
         raise NotImplementedError(url)
 
 
-def _fetch(source: MetadataSource, name: str, limit: int) -> bytes:
+def fetch(source: MetadataSource, name: str, limit: int) -> bytes:
+    """The file `name`, of `limit` bytes at most.
+
+    Raises:
+        TransportError: no useful answer, or no such file.
+        TrustError: `metadata-oversize`.
+    """
     data = source.read(name, limit=_READ_LIMIT)
     if data is None:
         raise TransportError(
