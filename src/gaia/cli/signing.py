@@ -21,6 +21,7 @@ from gaia.trust.metadata_files import ReceivedFiles
 from gaia.trust.operator.archive import Archive
 from gaia.trust.operator.differences import differences
 from gaia.trust.signed_roles import SignedRoles, load_newest
+from gaia.trust.vetting import check_lengths
 
 _TRIES = 3
 """How often a change is made anew after someone else was faster."""
@@ -143,10 +144,12 @@ class SigningSession:
 
         Raises:
             InvalidInput: `nothing-signed`: none of our keys is asked for.
+            Refused: `role-too-long`: workers would not read it.
             GaiaError: what the keys or the server say.
         """
         if not bundle:
             return Outcome([])
+        check_lengths(bundle)
         changes = differences(roles, bundle)
         self._assent(changes)
         signed = bundle.signed_by(self._signers(bundle, roles), roles)

@@ -7,13 +7,10 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from tuf.api.exceptions import DownloadHTTPError
-from tuf.ngclient import FetcherInterface, UpdaterConfig
+from tuf.ngclient import FetcherInterface
 
 from gaia.errors import TransportError, TrustError
-from gaia.trust.roles import FIRST_ROOT, ROOT, TIMESTAMP
-
-_READ_LIMIT = UpdaterConfig().targets_max_length
-"""Bytes. More than any role's: what is merely longer than signed is refused here, with a reason."""
+from gaia.trust.roles import FIRST_ROOT, ROOT, TARGETS, TIMESTAMP, longest
 
 
 class MetadataSource(Protocol):
@@ -77,7 +74,7 @@ class Fetcher(FetcherInterface):
             TransportError: no useful answer, or no such file.
             TrustError: `metadata-oversize`.
         """
-        return fetch(self._source, FIRST_ROOT, UpdaterConfig().root_max_length)
+        return fetch(self._source, FIRST_ROOT, longest(ROOT))
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         # Only `download_file` would come here, and that is for targets.
@@ -91,7 +88,8 @@ def fetch(source: MetadataSource, name: str, limit: int) -> bytes:
         TransportError: no useful answer, or no such file.
         TrustError: `metadata-oversize`.
     """
-    data = source.read(name, limit=_READ_LIMIT)
+    # More than any role's: what is merely longer than signed is refused here, with a reason.
+    data = source.read(name, limit=longest(TARGETS))
     if data is None:
         raise TransportError(
             "metadata-missing",

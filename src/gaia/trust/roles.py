@@ -37,6 +37,19 @@ ALARM_BEFORE = (timedelta(days=90), timedelta(days=30), timedelta(days=7))
 """How long before root or targets expire the operator should hear of it."""
 
 
+_LONGEST_ROOT = 512_000
+_LONGEST_TIMESTAMP = 16_384
+_LONGEST = 5_000_000
+
+
+def longest(role: str) -> int:
+    """Bytes of a file of `role` that workers read, and so that may be published (5.3.3 to 5.6.1).
+
+    What python-tuf's own client allows where no length is signed.
+    """
+    return {ROOT: _LONGEST_ROOT, TIMESTAMP: _LONGEST_TIMESTAMP}.get(role, _LONGEST)
+
+
 def channel_role(channel: str) -> str:
     """The role that signs the pointer of `channel`."""
     return _CHANNEL_PREFIX + channel

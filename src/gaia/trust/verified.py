@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
 from tuf.api.metadata import Root, Signed, TargetFile
-from tuf.ngclient import Updater
+from tuf.ngclient import Updater, UpdaterConfig
 
 from gaia.model.artifact import EXPERIMENTS, Artifact
 from gaia.model.channel import Pointer
@@ -26,6 +26,9 @@ from gaia.trust.signed_roles import delegated_roles
 
 HISTORY = "root_history"
 """Folder of the verified roots, below the state folder."""
+
+_ROOTS = 100_000
+"""The longest chain that is followed: every run starts from the pinned root."""
 
 # What metadata that is not of our making can provoke inside python-tuf.
 _PROVOKED = (RepositoryError, DownloadError, ValueError, TypeError, KeyError, AttributeError)
@@ -136,7 +139,8 @@ class VerifiedMetadata(Workflow):
 
 class _Updater(Updater):
     def __init__(self, folder: Path, fetcher: Fetcher, root: bytes, at: datetime) -> None:
-        super().__init__(str(folder), "/", fetcher=fetcher, bootstrap=root)
+        config = UpdaterConfig(max_root_rotations=_ROOTS)
+        super().__init__(str(folder), "/", fetcher=fetcher, config=config, bootstrap=root)
         self._trusted_set.reference_time = self.at = at
 
     @property

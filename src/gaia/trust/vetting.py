@@ -11,7 +11,7 @@ from gaia.model.channel import Pointer
 from gaia.model.publication import Publication
 from gaia.trust.bundle import Bundle
 from gaia.trust.document import Document
-from gaia.trust.roles import GAIA_WORKER, channel_of, paths_of
+from gaia.trust.roles import GAIA_WORKER, channel_of, longest, paths_of
 from gaia.trust.signed_roles import SignedRoles, delegated_roles
 
 _WORKERS_VERIFY = ("ed25519", "ed25519")
@@ -28,7 +28,7 @@ def vetted(roles: SignedRoles, bundle: Bundle, now: datetime) -> SignedRoles:
     Raises:
         Conflict: `bundle-outdated` (someone else was faster), `file-conflict`, or
             `bundle-refused` (it says what cannot be served).
-        Refused: `bundle-unsigned`.
+        Refused: `bundle-unsigned` or `role-too-long`.
         TrustError: `pointer-malformed` or `target-malformed`.
     """
     if not bundle:
@@ -36,12 +36,31 @@ def vetted(roles: SignedRoles, bundle: Bundle, now: datetime) -> SignedRoles:
     _check_base(roles, bundle)
     _check_signatures(roles, bundle)
     result = bundle.over(roles)
+    check_lengths(bundle)
     _check_succession(roles, bundle, now)
     _check_roots(result)
     _check_delegations(roles, result)
     _check_kept(result)
     _check_content(roles.publication(), result.publication())
     return result
+
+
+def check_lengths(bundle: Bundle) -> None:
+    """Return when workers would read all of it.
+
+    Raises:
+        Refused: `role-too-long`.
+    """
+    for document in bundle.documents():
+        length, most = len(document.data), longest(document.role)
+        if length > most:
+            raise Refused(
+                "role-too-long",
+                f"The role {document.role} would be {length:,} bytes long, and workers read at "
+                f"most {most:,}. Nothing was changed.",
+                hint="Withdraw releases that no worker needs: gaia release list shows them, "
+                "gaia release withdraw TAG makes room.",
+            )
 
 
 def _check_base(roles: SignedRoles, bundle: Bundle) -> None:
@@ -88,9 +107,15 @@ def _check_roots(result: SignedRoles) -> None:
     if not root.consistent_snapshot:
         raise _refused("the root has no consistent snapshots (TUF 6.2)")
     delegations = result.targets.signed.delegations
-    for key in [*root.keys.values(), *(delegations.keys.values() if delegations else ())]:
-        if (key.keytype, key.scheme) != _WORKERS_VERIFY:
-            raise _refused(f"workers verify Ed25519 only, and the key {key.keyid} is {key.keytype}")
+    for keys in (root.keys, delegations.keys if delegations else {}):
+        for key in keys.values():
+            if (key.keytype, key.scheme) != _WORKERS_VERIFY:
+                raise _refused(
+                    f"workers verify Ed25519 only, and the key {key.keyid} is {key.keytype}"
+                )
+        if len({key.keyval["public"].lower() for key in keys.values()}) < len(keys):
+            # Thresholds count key IDs: its holder alone would be several.
+            raise _refused("it names one key twice, under different key IDs")
 
 
 def _check_delegations(roles: SignedRoles, result: SignedRoles) -> None:
