@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import replace
 
 import pytest
-from tuf.api.metadata import Root
 from tuf.ngclient import UpdaterConfig
 
-from gaia.errors import Conflict, Refused
+from gaia.errors import Refused
 from gaia.model.artifact import Artifact
 from gaia.model.channel import NO_FLOOR, Pointer
 from gaia.model.publication import Publication
 from gaia.model.tag import Tag
-from gaia.trust.bundle import Bundle
-from gaia.trust.document import Document
 from gaia.trust.drafting import Drafter
 from gaia.trust.keys import KeyFolder
 from gaia.trust.roles import ROOT, TARGETS, TIMESTAMP, longest
-from gaia.trust.vetting import check_lengths, vetted
+from gaia.trust.vetting import check_lengths
 from support.trust import LINUX, World, current
 
 MOST = 5_000_000
@@ -87,22 +83,6 @@ def test_more_roots_than_python_tuf_would_follow_at_once(world: World) -> None:
     world.beat(client)
     assert current(client) == "v0.5.0"
     assert f"{world.repository.root_version}.root.json" in world.source.reads
-
-
-def test_one_key_under_two_names_is_not_two_keys(world: World) -> None:
-    """Thresholds count key IDs, which whoever drafts a root chooses."""
-    roles, signers = world.repository.roles, KeyFolder(world.keys).root.all()
-    root = Root.from_dict(roles.root.to_dict())
-    root.version += 1
-    again = deepcopy(signers[0].public_key)
-    again.keyid = "0" * 64
-    root.revoke_key(signers[2].public_key.keyid, ROOT)
-    root.add_key(again, ROOT)
-    bundle = Bundle((Document.sign(ROOT, root, signers[:2]),), based_on={ROOT: 1})
-    with pytest.raises(Conflict) as refusal:
-        vetted(roles, bundle, world.clock())
-    assert refusal.value.code == "bundle-refused"
-    assert "one key twice" in refusal.value.message
 
 
 def test_a_draft_is_measured_before_anyone_signs_it(world: World) -> None:
