@@ -12,9 +12,10 @@ from gaia.cli.channel import channel
 from gaia.cli.command import EXIT_CODES, Operator, Settings, common_options
 from gaia.cli.demo.command import demo
 from gaia.cli.fleet import fleet
-from gaia.cli.release import release
+from gaia.cli.key import key
+from gaia.cli.release.command import release
 from gaia.cli.token import token
-from gaia.cli.trust import trust
+from gaia.cli.trust.command import trust
 
 
 @click.group("gaia", cls=Operator, params=common_options(), epilog=EXIT_CODES)
@@ -34,5 +35,5 @@ def worker() -> None:
 
 
 worker.add_command(worker_build)
-for command in (release, fleet, channel, token, trust, demo):
+for command in (release, fleet, channel, token, trust, key, demo):
     main.add_command(command)

@@ -6,6 +6,8 @@ server that was restored from an old backup gets back.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from gaia.errors import InvalidInput, TrustError
@@ -73,6 +75,20 @@ class Archive:
         files.make_folder(self._drafts, mode=0o700)
         files.write(path, bundle.encode())
         return path
+
+    def drafts(self, versions: Mapping[str, int]) -> list[Path]:
+        """The drafts that still fit: nothing of what they change was signed since.
+
+        Args:
+            versions: of the roles, as they are now.
+        """
+        found = []
+        for path in sorted(self._drafts.glob("*.json")):
+            with contextlib.suppress(InvalidInput):
+                base = Bundle.parse(path.read_bytes()).based_on
+                if all(versions.get(role, 0) == version for role, version in base.items()):
+                    found.append(path)
+        return found
 
     def check(self, received: SignedRoles, sender: str) -> None:
         """Look whether what a server shows continues what is kept here.

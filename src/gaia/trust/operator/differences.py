@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gaia.model.channel import Pointer
 from gaia.model.publication import Publication
@@ -11,30 +11,36 @@ from gaia.trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from gaia.trust.signed_roles import SignedRoles
 
 
-def differences(roles: SignedRoles, bundle: Bundle) -> list[str]:
+def differences(roles: SignedRoles, bundle: Bundle, names: Mapping[str, str]) -> list[str]:
     """The sentences, most important first.
+
+    Args:
+        names: what the operator calls keys, by key ID.
 
     Raises:
         TrustError: `pointer-malformed` or `target-malformed`.
     """
     after = bundle.over(roles)
     return [
-        *_keys(roles, after),
+        *_keys(roles, after, names),
         *_files(roles.publication(), after.publication()),
         *_pointers(roles.publication(), after.publication()),
         *(f"{d.name}: good until {d.signed.expires:%Y-%m-%d}" for d in bundle.documents()),
     ]
 
 
-def _keys(before: SignedRoles, after: SignedRoles) -> Iterator[str]:
+def _keys(before: SignedRoles, after: SignedRoles, names: Mapping[str, str]) -> Iterator[str]:
+    def called(keyid: str) -> str:
+        return names.get(keyid) or keyid[:16]
+
     for role in [ROOT, TARGETS, SNAPSHOT, TIMESTAMP, *after.delegated]:
         known = role in before.delegated or role not in after.delegated
         old = set(before.keys(role)) if known else set()
         new = set(after.keys(role))
         for keyid in sorted(new - old):
-            yield f"{role}: key {keyid[:16]} is trusted from now on"
+            yield f"{role}: key {called(keyid)} is trusted from now on"
         for keyid in sorted(old - new):
-            yield f"{role}: key {keyid[:16]} is not trusted any more"
+            yield f"{role}: key {called(keyid)} is not trusted any more"
         threshold = after.threshold(role)
         if not known or before.threshold(role) != threshold:
             yield f"{role}: {threshold} of {len(new)} keys must sign"

@@ -57,6 +57,11 @@ def to_line(key: SSlibKey, comment: str = "") -> str:
     return f"{ALGORITHM.decode()} {base64.b64encode(blob(key)).decode()} {comment}".rstrip()
 
 
+def is_line(text: bytes) -> bool:
+    """Whether a file with this content is a public key's, of whatever kind."""
+    return text.startswith((b"ssh-", b"ecdsa-", b"sk-"))
+
+
 def from_line(line: str) -> SSlibKey:
     """The key in a line of a `.pub` file; a comment is overlooked.
 
