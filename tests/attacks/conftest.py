@@ -13,7 +13,24 @@ from typing import Any
 import pytest
 
 from support.any_repository import AnyRepository, MakeKey
+from support.attack import FRESH, KNOWN, StrictWorld, Victim, victim
 from support.conformance import PROGRAM, Client
+from support.trust import Clock
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> StrictWorld:
+    """A server in strict mode, with releases."""
+    return StrictWorld(tmp_path, Clock())
+
+
+@pytest.fixture(
+    params=[(KNOWN, "fingerprint"), (KNOWN, "file"), (FRESH, "fingerprint"), (FRESH, "file")],
+    ids=["known", "known, file", "fresh", "fresh, file"],
+)
+def worker(world: StrictWorld, request: pytest.FixtureRequest) -> Victim:
+    """A worker with a pinned root that has seen what is published, or starts only now."""
+    return victim(world, *request.param)
 
 
 @pytest.fixture(scope="session")

@@ -38,22 +38,10 @@ from support.attack import (
 from support.trust import LINUX, Clock, World, current
 
 NOTHING: set[str] = set()
-WORKERS = [(KNOWN, "fingerprint"), (KNOWN, "file"), (FRESH, "fingerprint"), (FRESH, "file")]
 
 
 def keys(*roles: str, each: int = 2) -> list[str]:
     return [name for role in roles for name in HELD[role][:each]]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> StrictWorld:
-    return StrictWorld(tmp_path, Clock())
-
-
-@pytest.fixture(params=WORKERS, ids=["known", "known, file", "fresh", "fresh, file"])
-def worker(world: StrictWorld, request: pytest.FixtureRequest) -> Victim:
-    kind, pin = request.param
-    return victim(world, kind, pin)
 
 
 def arbitrary_software(before: Publication) -> Publication:
@@ -284,9 +272,7 @@ def test_a_stranger_s_server_gets_nothing_from_a_pinned_worker(
 
 
 @pytest.mark.parametrize("kind", [KNOWN, FRESH])
-def test_in_convenience_mode_the_server_is_everything_below_root(
-    tmp_path: Path, kind: str
-) -> None:
+def test_in_convenience_mode_the_server_is_everything_below_root(tmp_path: Path, kind: str) -> None:
     """No key has to be stolen beside the server's own; only the root is out of its reach."""
     world = World(tmp_path, Clock())
     world.repository.change(lambda before: published(before, RUNS, DIGESTS[RUNS]))

@@ -36,8 +36,11 @@ RUNS = "v0.5.0"
 
 EVIL = "v6.6.6"
 DIGESTS = {
-    **{"v0.2.0": "2" * 64, "v0.3.0": "3" * 64, "v0.4.0": "4" * 64},
-    **{RUNS: "5" * 64, "v0.6.0": "6" * 64},
+    "v0.2.0": "2" * 64,
+    "v0.3.0": "3" * 64,
+    "v0.4.0": "4" * 64,
+    RUNS: "5" * 64,
+    "v0.6.0": "6" * 64,
 }
 """SHA-256 of each release's file."""
 
@@ -123,11 +126,11 @@ class Thief:
 
     def publish(self, change: Callable[[Publication], Publication]) -> None:
         """Have the server say this, signed as far as the stolen keys go. Nothing is vetted."""
-        self.draft(lambda drafter: drafter.publish(change(self.world.repository.roles.publication())))
+        self.draft(
+            lambda drafter: drafter.publish(change(self.world.repository.roles.publication()))
+        )
 
-    def draft(
-        self, make: Callable[[Drafter], None], *, own: Collection[CryptoSigner] = ()
-    ) -> None:
+    def draft(self, make: Callable[[Drafter], None], *, own: Collection[CryptoSigner] = ()) -> None:
         self.world.clock.forward(minutes=1)
         roles = self.world.repository.roles
         drafter = Drafter(roles, self.world.clock())
@@ -162,16 +165,19 @@ class Victim:
         """Digests of what it could be made to install, by a server that offers everything."""
         self.refused.clear()
         self._trying(lambda: self.world.beat(self.client))
-        found = set()
+        found: set[str] = set()
         for tag in (*DIGESTS, EVIL):
             for action in (Action.UPDATE, Action.REVERT):
                 told = Directive(action, Reason.NEWER_RELEASE, tag, LINUX)
-                pointer = self.client.pointer("stable")
-                decision = admit(told, version=self.version, platform="linux", pointer=pointer)
-                if decision.tag is not None:
-                    tag_ = Tag.parse(decision.tag)
-                    self._trying(lambda: found.add(self.client.target(tag_, LINUX).sha256))
+                self._trying(lambda told=told: found.update(self._follow(told)))  # type: ignore[misc]
         return found
+
+    def _follow(self, told: Directive) -> list[str]:
+        pointer = self.client.pointer("stable")
+        decision = admit(told, version=self.version, platform="linux", pointer=pointer)
+        if decision.tag is None:
+            return []
+        return [self.client.target(Tag.parse(decision.tag), LINUX).sha256]
 
     def _trying(self, step: Callable[[], None]) -> None:
         try:
@@ -185,7 +191,7 @@ KNOWN, FRESH = "known", "fresh"
 
 
 def victim(world: World, kind: str, pin: str = "fingerprint", version: str = RUNS) -> Victim:
-    """A worker: a known one has verified all that there is now, a fresh one starts at the attack."""
+    """A worker: a known one has verified all that there is now, a fresh one nothing yet."""
     root = (world.tuf / "1.root.json").read_bytes()
     pins = {
         "fingerprint": RootPin.of_fingerprint(world.repository.fingerprint),
