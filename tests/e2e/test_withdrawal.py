@@ -116,7 +116,6 @@ def test_a_withdrawal_takes_the_fleet_back(make_fleet: Callable[..., Fleet]) -> 
     fleet.all_run("v0.5.0", runs=[*BOTH_UP, *BACK])
     for worker in fleet.workers:
         assert worker.runs()
-        # The way back was beside the executable: nothing was downloaded for it.
         assert sha256(worker.backup) == sha256(fleet.files["v0.6.0"])
         assert "update committed" in worker.log()
     text = urllib.request.Request(
@@ -128,7 +127,7 @@ def test_a_withdrawal_takes_the_fleet_back(make_fleet: Callable[..., Fleet]) -> 
             for line in response.read().decode().splitlines()
             if line.startswith(f'gaia_downloads_total{{filename="{LINUX}"}}')
         )
-    # Each worker fetched v0.6.0, and only that.
+    # Each worker fetched v0.6.0, and only that: the way back was beside the executable.
     assert float(downloads.split()[1]) == len(fleet.workers)
     # It stays, and goes up again with the next release.
     fleet.api.more_heartbeats("a", 5)
@@ -161,9 +160,17 @@ def test_the_floor_holds(make_fleet: Callable[..., Fleet], build: Callable[[str]
     fleet.api.curl_upload("v0.6.1", LINUX, build("v0.6.1"))
     fleet.api.until("a", version="v0.6.1", state="idle", reason="up-to-date")
     call(fleet.api, "POST", "/api/releases/v0.6.0/withdraw")
-    row = fleet.api.more_heartbeats("a", 3)
-    assert (row["version"], row["reason"], row["alarm"]) == ("v0.6.1", "up-to-date", "")
+    # Its experiments are withdrawn with it, and there are no others from the floor up.
+    row = fleet.api.until("a", alarm=STRANDED)
+    assert (row["version"], row["reason"]) == ("v0.6.1", "up-to-date")
+    assert row["bundle"] == sha256(fleet.bundles["v0.6.0"])
+    fleet.api.curl_upload("v0.6.1", BUNDLE, fleet.bundles["v0.5.0"])
+    fleet.api.until("a", alarm="", bundle=sha256(fleet.bundles["v0.5.0"]))
 
+
+STRANDED = (
+    "The experiments in place were withdrawn, and the channel has no others. Publish a bundle."
+)
 
 BOTH_UP = [
     "v0.5.0 works",

@@ -60,17 +60,22 @@ def _artifact(path: str, target: TargetFile) -> tuple[Tag, Artifact]:
     text, _, filename = path.partition("/")
     try:
         tag = Tag.parse(text)
-        # Workers look for this one: another spelling of the tag would stand before it unseen.
-        if artifact_path(tag, filename) != path:
-            raise ValueError(f"the tag is to be written {tag}")
-        return tag, Artifact(filename, target.length, check_sha256(target.hashes["sha256"]))
-    except (GaiaError, KeyError, ValueError) as error:
-        raise TrustError(
-            "target-malformed",
-            f"The signed target {path!r} is not a file of a release, such as v0.5.0/FILE, with "
-            "its SHA-256.",
-            hint="Sign the role anew without it.",
-        ) from error
+        artifact = Artifact(filename, target.length, check_sha256(target.hashes["sha256"]))
+    except (GaiaError, KeyError) as error:
+        raise _malformed(path) from error
+    # Workers look for this spelling of the tag; by another one it would hide what they find.
+    if artifact_path(tag, filename) != path:
+        raise _malformed(path)
+    return tag, artifact
+
+
+def _malformed(path: str) -> TrustError:
+    return TrustError(
+        "target-malformed",
+        f"The signed target {path!r} is not a file of a release, such as v0.5.0/FILE, with "
+        "its SHA-256.",
+        hint="Sign the role anew without it.",
+    )
 
 
 def _pointers(contents: Contents) -> list[tuple[str, Pointer | None]]:

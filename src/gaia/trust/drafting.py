@@ -132,6 +132,7 @@ class Drafter:
 
     def _next_root(self) -> Root:
         if self._root is None:
+            # Root.to_dict shares its lists of key IDs with what it is made from.
             self._root = deepcopy(self._roles.root)
             self._root.version += 1
             self._root.expires = self._now + lifetime(ROOT)

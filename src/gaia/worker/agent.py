@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -188,6 +189,7 @@ class Agent:
             interval=self._schedule.interval,
             alarm=" ".join(filter(None, alarms)),
             externally_managed=update.obstacle if self._own.auto_update else "",
+            clock=time.time(),
         )
 
     def _stranded(self) -> str:

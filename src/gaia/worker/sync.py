@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import structlog
 
-from gaia.errors import GaiaError, InstallError, TrustError
+from gaia.errors import GaiaError, InstallError, InvalidInput, TrustError
 from gaia.model.artifact import EXPERIMENTS
 from gaia.model.directive import Action, Reason
 from gaia.model.tag import Tag
@@ -119,7 +120,7 @@ class ExperimentsSync:
 
     def _own(self, metadata: Metadata) -> Tag | None:
         """The release whose bundle is in place, if it is known."""
-        if self._experiments.tag:
+        with contextlib.suppress(InvalidInput):
             return Tag.parse(self._experiments.tag)
         pointer = metadata.pointer()
         tags = {} if pointer is None or self.digest is None else pointer.tags
