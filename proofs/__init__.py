@@ -1,1 +1,1 @@
-"""What is proven by running it: each module is one proof, started by `script/prove NAME`."""
+"""Long proofs, run by `script/prove NAME`. What they found is in docs/reference."""

@@ -36,6 +36,7 @@ from proofs.simulation.system import wall
 HEARTBEAT = 10.0
 SILENCE = 60.0
 _STEP = 0.001
+_BUILT = wall(-86400.0)
 _RESTART = {Manager.SERVICE: 3.0, Manager.OWNER: 60.0}
 """Seconds until a worker that has ended is started again."""
 
@@ -229,7 +230,7 @@ class Machine:
             _Console(),
             Policy(silence_allowed=SILENCE),
         )
-        agent = compose(Program(str(build.tag), self.path), options, site)
+        agent = compose(Program(str(build.tag), self.path, built_at=_BUILT), options, site)
         agent.run(stop)  # type: ignore[arg-type] # as far as it is used, it is an Event
 
     def _runnable(self) -> bytes:

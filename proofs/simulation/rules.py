@@ -41,12 +41,14 @@ class _Record:
     Attributes:
         live: digest of what is at the path.
         seen: what the path's status was when it was last looked at.
-        reverted: digests of what was taken back here.
+        ran: digests of what has run since it was installed.
+        reverted: digests of what was taken back here after it had run.
         kills, cuts: from outside, by digest of what was on trial then.
     """
 
     live: str = ""
     seen: tuple[int, int, int] | None = None
+    ran: set[str] = field(default_factory=set)
     reverted: set[str] = field(default_factory=set)
     kills: dict[str, int] = field(default_factory=dict)
     cuts: dict[str, int] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class Watcher:
     def started(self, machine: Machine, build: Build) -> None:
         """A worker has been started."""
         self.note(f"{machine.name} starts {build}")
+        self._record(machine).ran.add(build.sha256)
         self.charges(machine)
 
     def ended(self, host: Any, process: Process) -> None:
@@ -149,9 +152,10 @@ class Watcher:
         marker = Probation(machine.installation).marker()
         if marker is not None and marker.sha256 == before:
             self.note(f"{machine.name} goes back to {build}")
-            record.reverted.add(before)
+            record.reverted |= record.ran & {before}
             return
         self.note(f"{machine.name} installs {build}")
+        record.ran.discard(build.sha256)
         if build.sha256 in record.reverted:
             self.violated("never-again", f"{machine.name} installs {build}, which it took back")
         pointer, left = self._verified(machine), self._signed[before].tag
