@@ -23,7 +23,8 @@ from gaia.server import problems
 from gaia.server.blobs import Blobs
 from gaia.server.fleet import Fleet
 from gaia.server.heartbeat import HeartbeatService
-from gaia.server.ledger import Author, Ledger
+from gaia.server.deeds import Author
+from gaia.server.ledger import Ledger
 from gaia.server.publishing import Publisher, Upload
 from gaia.server.stewardship import Steward
 from gaia.server.store import workers
