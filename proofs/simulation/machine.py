@@ -100,6 +100,7 @@ class Machine:
         """Start the worker, unless one runs."""
         self._starting = False
         if self.on and self._main is None:
+            self._watcher.note(f"{self.name}: its {self._manager} starts the worker")
             self._main = self._kernel.start(self, "worker", self._program)
 
     def kill(self, name: str) -> None:
