@@ -21,9 +21,9 @@ from gaia.model.tag import Tag
 from gaia.protocol.worker import Register, Registered
 from gaia.server import problems
 from gaia.server.blobs import Blobs
+from gaia.server.deeds import Author
 from gaia.server.fleet import Fleet
 from gaia.server.heartbeat import HeartbeatService
-from gaia.server.deeds import Author
 from gaia.server.ledger import Ledger
 from gaia.server.publishing import Publisher, Upload
 from gaia.server.stewardship import Steward

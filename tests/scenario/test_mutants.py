@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
+from itertools import count, islice
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from securesystemslib.signer import SSlibKey
+from tuf.api.metadata import Root, Targets
 
 from gaia.model.directive import Directive
 from gaia.model.worker import FailureReason
 from gaia.protocol.worker import Failure
-from gaia.worker import agent, durable, staging
+from gaia.worker import agent
 from gaia.worker.download import _Transfer
 from gaia.worker.installation import Installation
-from gaia.worker.journal import Journal, Target
-from gaia.worker.lock import FileLock
+from gaia.worker.journal import Target
+from gaia.worker.probation import Probation
 from gaia.worker.trial import Trial
-from proofs.simulation.faults import draw
+from proofs.simulation.faults import Crash, Event, Network, Publish, Theft, draw
+from proofs.simulation.releases import Behaviour
 from proofs.simulation.template import Template
 from proofs.simulation.world import run
 
 Patch = pytest.MonkeyPatch
 
 
+TRIES = 30
+
+
 def nothing_is_signed(patch: Patch) -> None:
-    patch.setattr(SSlibKey, "verify_signature", lambda *_: None)
+    for delegator in (Root, Targets):
+        patch.setattr(delegator, "verify_delegate", lambda *_: None)
 
 
 def the_server_is_believed(patch: Patch) -> None:
@@ -57,14 +63,9 @@ def the_new_file_is_not_synced(patch: Patch) -> None:
         self.staged.chmod(0o755)
 
     patch.setattr(Installation, "seal", seal)
-    patch.setattr(_Transfer, "complete", _complete_without_sync(_Transfer.complete))
-
-
-def _complete_without_sync(complete: Callable[..., None]) -> Callable[..., None]:
-    def wrapped(self: _Transfer, file: Any) -> None:
-        complete(self, file)
-
-    return wrapped
+    patch.setattr(
+        "gaia.worker.download.os", SimpleNamespace(**(vars(os) | {"fsync": lambda _: None}))
+    )
 
 
 def failures_are_forgotten(patch: Patch) -> None:
@@ -86,22 +87,49 @@ def a_hang_is_not_noticed(patch: Patch) -> None:
     patch.setattr("gaia.worker.guard.judge_watched", lambda **_: None)
 
 
-def the_journal_is_not_written(patch: Patch) -> None:
-    def write(self: Journal, changes: dict[str, Any]) -> None:
-        self._document = self._document | changes
-
-    patch.setattr(Journal, "_write", write)
+def nothing_is_marked_before_the_swap(patch: Patch) -> None:
+    patch.setattr(Probation, "begin", lambda *_: None)
 
 
-MUTANTS: list[tuple[Callable[[Patch], None], str, int]] = [
-    (nothing_is_signed, "nothing-unsigned-runs", 0),
-    (the_server_is_believed, "no-downgrade", 0),
-    (bytes_are_not_compared, "nothing-unsigned-runs", 0),
-    (the_swap_leaves_a_gap, "runnable-file", 0),
-    (the_new_file_is_not_synced, "runnable-file", 0),
-    (failures_are_forgotten, "never-again", 0),
-    (the_network_is_charged, "no-false-charge", 0),
-    (a_commit_is_not_looked_for, "converges", 0),
-    (a_hang_is_not_noticed, "converges", 0),
-    (the_journal_is_not_written, "never-again", 0),
+def has(kind: type[Event], **fields: object) -> Callable[[Event], bool]:
+    """Whether an event is of that kind, with these fields."""
+
+    def fits(event: Event) -> bool:
+        found = {name: getattr(event, name, None) for name in fields}
+        return isinstance(event, kind) and found == fields
+
+    return fits
+
+
+MUTANTS: list[tuple[Callable[[Patch], None], str, Callable[[Event], bool]]] = [
+    (nothing_is_signed, "nothing-unsigned-runs", has(Theft, plot="forge")),
+    (the_server_is_believed, "no-downgrade", has(Theft, plot="lowest")),
+    (bytes_are_not_compared, "nothing-unsigned-runs", has(Theft, plot="evil-bytes")),
+    (the_swap_leaves_a_gap, "runnable-file", has(Publish)),
+    (the_new_file_is_not_synced, "runnable-file", has(Crash, power=True)),
+    (failures_are_forgotten, "never-again", has(Publish, behaviour=Behaviour.EXITS)),
+    (the_network_is_charged, "no-false-charge", has(Network)),
+    (a_commit_is_not_looked_for, "converges", has(Publish)),
+    (a_hang_is_not_noticed, "converges", has(Publish, behaviour=Behaviour.HANGS)),
+    (
+        nothing_is_marked_before_the_swap,
+        "converges",
+        has(Publish, behaviour=Behaviour.EXITS),
+    ),
 ]
+
+
+@pytest.mark.parametrize(("mutate", "rule", "wanted"), MUTANTS)
+def test_found(
+    mutate: Callable[[Patch], None],
+    rule: str,
+    wanted: Callable[[Event], bool],
+    ground: Template,
+    monkeypatch: Patch,
+) -> None:
+    """Within some seeds, of those whose schedule has what it takes."""
+    mutate(monkeypatch)
+    schedules = (draw(seed) for seed in count())
+    fitting = (schedule for schedule in schedules if any(map(wanted, schedule.events)))
+    violations = (run(schedule, ground).violation for schedule in islice(fitting, TRIES))
+    assert any(violation is not None and violation.rule == rule for violation in violations)

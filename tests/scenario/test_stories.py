@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from proofs.simulation.faults import Event, Manager, NoMemory, Publish, Schedule
+from gaia.planning.probation import MAX_BOOTS
+from proofs.simulation.faults import (
+    Event,
+    Manager,
+    Network,
+    NoMemory,
+    Publish,
+    Schedule,
+    Stop,
+)
 from proofs.simulation.releases import Behaviour
 from proofs.simulation.template import Template
 from proofs.simulation.world import run
 
+GOOD = Publish(at=20.0, key="good", tag="v0.2.0", behaviour=Behaviour.GOOD)
 BAD = Publish(at=20.0, key="bad", tag="v0.2.0", behaviour=Behaviour.EXITS)
-OWNED = Schedule(seed=1, machines=(Manager.OWNER,), events=(BAD,))
+ALONE = Schedule(seed=1, machines=(Manager.OWNER,), events=())
 
 
 def story(ground: Template, *events: Event) -> tuple[str, ...]:
-    outcome = run(replace(OWNED, events=(BAD, *events)), ground)
+    outcome = run(replace(ALONE, events=events), ground)
     assert outcome.violation is None
     return outcome.trace
 
@@ -24,7 +34,19 @@ def when(trace: tuple[str, ...], what: str) -> float:
 
 
 def test_the_guard_starts_the_old_version_as_soon_as_there_is_memory(ground: Template) -> None:
-    bad_from = when(story(ground), "starts v0.2.0")
-    trace = story(ground, NoMemory(bad_from + 0.1, "short", machine=0, until=bad_from + 20))
+    bad_from = when(story(ground, BAD), "starts v0.2.0")
+    trace = story(ground, BAD, NoMemory(bad_from + 0.1, "short", machine=0, until=bad_from + 20))
     assert when(trace[trace.index(next(t for t in trace if "goes back" in t)) :], "starts v0.1.0")
     assert sum("its owner starts" in line for line in trace) == 1  # at the very beginning
+
+
+def test_a_machine_that_is_shut_down_while_the_server_is_gone(ground: Template) -> None:
+    """However often: nothing is wrong with the release that it has just installed."""
+    new_from = when(story(ground, GOOD), "starts v0.2.0")
+    gone = Network(
+        new_from + 0.1, "gone", machine=0, until=400, kinds=("request-lost",), harm=1, delay=1
+    )
+    stops = [Stop(new_from + 70.0 * number, "stop", machine=0) for number in range(1, 5)]
+    trace = story(ground, GOOD, gone, *stops)
+    assert sum("starts v0.2.0" in line for line in trace) > MAX_BOOTS + 1
+    assert not any("goes back" in line for line in trace)
