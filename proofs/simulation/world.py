@@ -108,6 +108,7 @@ class _World:
             for number, manager in enumerate(schedule.machines)
         ]
 
+        self._deeds: list[tuple[str, Deed]] = []
         self._happenings: dict[type[Event], Callable[[Any], None]] = {
             Publish: lambda event: self._publish(Build(Tag.parse(event.tag), event.behaviour)),
             Withdraw: lambda event: self._operate(event.key, deeds.withdraw(Tag.parse(event.tag))),
@@ -167,20 +168,25 @@ class _World:
         self._operate(f"publish {build}", deeds.publish(build))
 
     def _operate(self, name: str, deed: Deed) -> None:
-        """Until it is done, or turns out to be senseless."""
-        ended = False
+        """One thing after the other, each until it is done or turns out to be senseless."""
+        self._deeds.append((name, deed))
+        if len(self._deeds) == 1:
+            self._try(name, deed)
 
+    def _try(self, name: str, deed: Deed) -> None:
         def done(error: GaiaError | None) -> None:
-            nonlocal ended
             self._watcher.note(f"operator: {name}: {error or 'done'}")
-            ended = error is None or isinstance(error, Conflict | NotFound | InvalidInput)
+            if error is None or isinstance(error, Conflict | NotFound | InvalidInput):
+                self._deeds.pop(0)
+                if self._deeds:
+                    self._try(*self._deeds[0])
 
-        def attempt() -> None:
-            if not ended:
-                self._server.do(deed, done)
-                self._kernel.at(self._kernel.now + _AGAIN, attempt)
+        def again() -> None:
+            if self._deeds and self._deeds[0][1] is deed:
+                self._try(name, deed)
 
-        attempt()
+        self._server.do(deed, done)
+        self._kernel.at(self._kernel.now + _AGAIN, again)
 
     # Faults.
 

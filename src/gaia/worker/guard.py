@@ -205,13 +205,15 @@ class _Guard:
 
         A machine that is short of something now need not be so for long: nobody else may come.
         """
+        told = ""
         for _ in range(_MOST_TRIES):
             if self._started_by_another():
                 return
             try:
                 self._watch.launch.execute({})
             except InstallError as error:
-                os.write(2, f"gaia-worker: {error}\n".encode())
+                if told != (told := f"gaia-worker: {error}\n"):
+                    os.write(2, told.encode())
 
     def _started_by_another(self) -> bool:
         worker = FileLock(self._watch.installation.beside("lock"))
