@@ -71,8 +71,10 @@ class Launch:
                     if error.errno != errno.ETXTBSY:
                         break
                     time.sleep(_BUSY_PAUSE)
-        reason = FailureReason.BUSY if refused.errno in SHORTAGES else FailureReason.EXEC
-        raise InstallError(reason, f"The system does not execute {self.path}: {refused}.")
+        told = f"The system does not execute {self.path}: {refused}."
+        if refused.errno in SHORTAGES:
+            raise InstallError(FailureReason.BUSY, told)
+        raise InstallError(FailureReason.EXEC, told)
 
 
 @contextlib.contextmanager
