@@ -13,11 +13,11 @@ from typing import Any
 
 import structlog
 
-from gaia.errors import Conflict, GaiaError, InvalidInput, NotFound
 from gaia.model.tag import Tag
 from gaia.model.worker import WorkerState
 from gaia.worker.journal import Journal
 from proofs.simulation import server as deeds
+from proofs.simulation.calls import Calls
 from proofs.simulation.faults import (
     TROUBLE,
     Corrupt,
@@ -40,10 +40,10 @@ from proofs.simulation.faults import (
 from proofs.simulation.kernel import Kernel, Process
 from proofs.simulation.machine import Machine
 from proofs.simulation.network import Link
+from proofs.simulation.operator import Operator
 from proofs.simulation.releases import Behaviour, Build
 from proofs.simulation.rules import Violation, Watcher
-from proofs.simulation.server import Deed, Server
-from proofs.simulation.system import Calls
+from proofs.simulation.server import Server
 from proofs.simulation.template import Template
 from proofs.simulation.thief import Thief
 
@@ -54,7 +54,6 @@ LAST = Build(Tag.parse("v1.0.0"), Behaviour.GOOD)
 """The release that every machine must run in the end."""
 
 _LOOK = 10.0
-_AGAIN = 20.0
 _OWNER_RETURNS = 60.0
 _OWNER_NOTICES = 600.0
 
@@ -108,24 +107,20 @@ class _World:
             for number, manager in enumerate(schedule.machines)
         ]
 
-        self._deeds: list[tuple[str, Deed]] = []
+        self._operator = operator = Operator(kernel, self._server, self._watcher)
         self._happenings: dict[type[Event], Callable[[Any], None]] = {
-            Publish: lambda event: self._publish(Build(Tag.parse(event.tag), event.behaviour)),
-            Withdraw: lambda event: self._operate(event.key, deeds.withdraw(Tag.parse(event.tag))),
-            Point: lambda event: self._operate(
-                event.key, deeds.set_channel(Tag.parse(event.tag), None)
-            ),
-            Floor: lambda event: self._operate(
-                event.key, deeds.set_channel(None, Tag.parse(event.tag))
-            ),
+            Publish: lambda e: operator.publish(Build(Tag.parse(e.tag), e.behaviour)),
+            Withdraw: lambda e: operator.does(e.key, deeds.withdraw(Tag.parse(e.tag))),
+            Point: lambda e: operator.does(e.key, deeds.set_channel(Tag.parse(e.tag), None)),
+            Floor: lambda e: operator.does(e.key, deeds.set_channel(None, Tag.parse(e.tag))),
             Network: self._disturb,
             DiskFull: self._fill,
             NoMemory: self._starve,
             Crash: self._arm,
-            GuardKilled: lambda event: self._machines[event.machine].kill("guard"),
-            Stop: lambda event: self._machines[event.machine].stop(),
-            Suspend: lambda event: self._machines[event.machine].suspend(event.seconds),
-            Skew: lambda event: setattr(self._host(event.machine), "skew", event.seconds),
+            GuardKilled: lambda e: self._machines[e.machine].kill("guard"),
+            Stop: lambda e: self._machines[e.machine].stop(),
+            Suspend: lambda e: self._machines[e.machine].suspend(e.seconds),
+            Skew: lambda e: setattr(self._host(e.machine), "skew", e.seconds),
             Corrupt: self._corrupt,
             Theft: self._steal,
         }
@@ -160,33 +155,6 @@ class _World:
 
     def _host(self, number: int) -> Machine | Server:
         return self._server if number < 0 else self._machines[number]
-
-    # The operator.
-
-    def _publish(self, build: Build) -> None:
-        self._watcher.signs(build)
-        self._operate(f"publish {build}", deeds.publish(build))
-
-    def _operate(self, name: str, deed: Deed) -> None:
-        """One thing after the other, each until it is done or turns out to be senseless."""
-        self._deeds.append((name, deed))
-        if len(self._deeds) == 1:
-            self._try(name, deed)
-
-    def _try(self, name: str, deed: Deed) -> None:
-        def done(error: GaiaError | None) -> None:
-            self._watcher.note(f"operator: {name}: {error or 'done'}")
-            if error is None or isinstance(error, Conflict | NotFound | InvalidInput):
-                self._deeds.pop(0)
-                if self._deeds:
-                    self._try(*self._deeds[0])
-
-        def again() -> None:
-            if self._deeds and self._deeds[0][1] is deed:
-                self._try(name, deed)
-
-        self._server.do(deed, done)
-        self._kernel.at(self._kernel.now + _AGAIN, again)
 
     # Faults.
 
@@ -266,8 +234,8 @@ class _World:
             machine.fuse = _unarmed
             machine.skew = 0.0
         if any(isinstance(event, Theft) for event in self._schedule.events):
-            self._operate("a new online key", deeds.replace_online_key(self._keys))
-        self._publish(LAST)
+            self._operator.does("a new online key", deeds.replace_online_key(self._keys))
+        self._operator.publish(LAST)
         self._look()
 
     def _look(self) -> None:
