@@ -104,8 +104,8 @@ class Calls:
         if self._kernel.running is None or not flags & os.O_CREAT:
             return int(self._real.open(path, flags, mode, **more))
         name = os.fspath(path)
-        with self._changing(room=True) as disk:
-            new = not os.path.lexists(name)
+        new = not os.path.lexists(name)
+        with self._changing(room=new) as disk:
             descriptor = int(self._real.open(path, flags, mode, **more))
             if new:
                 disk.made(name)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gaia.planning.probation import MAX_BOOTS
 from proofs.simulation.faults import (
+    DiskFull,
     Event,
     Manager,
     Network,
@@ -50,3 +51,21 @@ def test_a_machine_that_is_shut_down_while_the_server_is_gone(ground: Template) 
     trace = story(ground, GOOD, gone, *stops)
     assert sum("starts v0.2.0" in line for line in trace) > MAX_BOOTS + 1
     assert not any("goes back" in line for line in trace)
+
+
+def test_a_failure_is_not_forgotten_for_want_of_space(ground: Template) -> None:
+    """Taken back on a full disk, with the server gone, and the worker restarted then."""
+    bad_from = when(story(ground, BAD), "starts v0.2.0")
+    full = DiskFull(bad_from + 0.1, "full", machine=0, until=bad_from + 100)
+    gone = Network(
+        bad_from + 0.1,
+        "gone",
+        machine=0,
+        until=bad_from + 200,
+        kinds=("request-lost",),
+        harm=1,
+        delay=1,
+    )
+    stop = Stop(bad_from + 60, "stop", machine=0)
+    trace = story(ground, BAD, full, gone, stop)
+    assert sum("installs v0.2.0" in line for line in trace) == 1
