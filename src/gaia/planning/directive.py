@@ -15,7 +15,6 @@ from gaia.model.directive import Action, Directive, Reason
 from gaia.model.tag import Tag
 from gaia.planning.latest import resolve
 
-
 _STRANDED = {
     Reason.NOWHERE_TO_GO: "the channel has no release for it to go to",
     Reason.WAY_OUT_FAILED: "the release to go to failed here before",
