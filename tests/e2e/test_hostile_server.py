@@ -1,4 +1,4 @@
-"""A real worker of a server in strict mode that was taken over; what else is stolen, by case."""
+"""A real worker of a server in strict mode that was taken over, together with one role's key."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 
 from gaia.model.artifact import Artifact
 from gaia.model.publication import Publication
@@ -50,12 +51,11 @@ def released(before: Publication, tag: str, program: Path) -> Publication:
 
 def take_over(
     server: ServerProcess,
-    owner: RemoteOperator,
     change: Callable[[Publication], Publication],
     program: Path,
-    *stolen: str,
+    stolen: CryptoSigner,
 ) -> None:
-    """Change what the server says, signed with the stolen keys, and put `program` into its store."""
+    """Have the server say something else, signed with a stolen key, and hold `program` for it."""
     assert server.stop() == 0
     repository = Repository.open(
         server.data_dir / "tuf", server.data_dir / "keys", lambda: datetime.now(UTC)
@@ -63,7 +63,7 @@ def take_over(
     roles = repository.roles
     drafter = Drafter(roles, datetime.now(UTC))
     drafter.publish(change(roles.publication()))
-    bundle = drafter.bundle().signed_by([owner.operator.key(name) for name in stolen], roles)
+    bundle = drafter.bundle().signed_by([stolen], roles)
     repository._advance(bundle.over(roles))
     digest = sha256(program)
     place = server.data_dir / "blobs" / digest[:2] / digest
@@ -72,20 +72,14 @@ def take_over(
     server.start(urlsplit(server.url).port or 0)
 
 
-@pytest.mark.parametrize(
-    ("stolen", "word"),
-    [((), "not signed by the keys"), ((GAIA_WORKER,), "names other bytes")],
-    ids=["the server alone", "the release key too"],
-)
-def test_other_bytes_under_the_tag_of_an_honest_release_never_run(
+def test_the_release_key_and_the_server_are_not_enough_to_swap_a_release_s_bytes(
     server: ServerProcess,
     api: Api,
     owner: RemoteOperator,
     build: Callable[[str], Path],
     start_worker: Callable[..., RunningWorker],
-    stolen: tuple[str, ...],
-    word: str,
 ) -> None:
+    """The channel has named the release with its digest, and its key was not stolen."""
     old, new, evil = build("v0.4.9"), build("v0.5.0"), build("v9.9.9")
     sign(owner, api, "v0.4.9", old)
     worker = start_worker("w", old, "--auto-update")
@@ -97,10 +91,9 @@ def test_other_bytes_under_the_tag_of_an_honest_release_never_run(
         files = {LINUX: Artifact(LINUX, evil.stat().st_size, sha256(evil))}
         return replace(before, artifacts={**before.artifacts, Tag.parse("v0.5.0"): files})
 
-    take_over(server, owner, swapped, evil, *stolen)
+    take_over(server, swapped, evil, owner.operator.key(GAIA_WORKER))
     worker.process.send_signal(signal.SIGCONT)
-    eventually(f"an alarm about {word}", lambda: word in api.row("w").get("alarm", ""))
-    assert word in worker.log()
+    eventually("an alarm", lambda: "names other bytes" in api.row("w").get("alarm", ""))
     assert api.more_heartbeats("w", 5)["version"] == "v0.4.9"
     assert not worker.backup.exists()
     assert worker.runs()
