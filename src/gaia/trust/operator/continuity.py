@@ -1,0 +1,71 @@
+"""Whether signed roles from elsewhere continue those that are known here, and still count."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gaia.errors import Conflict, TrustError
+from gaia.trust.roles import spoken
+from gaia.trust.signed_roles import SignedRoles
+
+
+def share_roots(some: SignedRoles, others: SignedRoles) -> bool:
+    """Whether both are of one repository: their chains of roots agree as far as both go."""
+    common = zip(some.roots, others.roots, strict=False)
+    return all(ours.signed == theirs.signed for ours, theirs in common)
+
+
+def behind(shown: SignedRoles, known: SignedRoles) -> list[str]:
+    """The roles that `shown` has in an older version than `known`, or not at all, in words."""
+    versions = shown.versions
+    return [
+        f"{role} {versions.get(role, 0)} instead of {version}"
+        for role, version in known.versions.items()
+        if versions.get(role, 0) < version
+    ]
+
+
+def check_continues(parcel: SignedRoles, known: SignedRoles, holder: str) -> None:
+    """Look whether a parcel comes after what is known already.
+
+    Args:
+        holder: who knows it.
+
+    Raises:
+        TrustError: `parcel-other-root`.
+        Conflict: `parcel-older`.
+    """
+    if not share_roots(parcel, known):
+        raise TrustError(
+            "parcel-other-root",
+            f"The parcel has another trust root (sha256:{parcel.fingerprint}) than {holder} "
+            f"(sha256:{known.fingerprint}). Nothing was changed.",
+            hint="It is another repository's. A server that was started without the repository's "
+            "roles has made one of its own: begin with gaia trust seed, in an empty data folder.",
+        )
+    older = behind(parcel, known)
+    if older:
+        raise Conflict(
+            "parcel-older",
+            f"The parcel has older signed roles than {holder}: {', '.join(older)}. Nothing was "
+            "changed.",
+            hint="Bring a newer one: gaia release export.",
+        )
+
+
+def check_fresh(roles: SignedRoles, now: datetime) -> None:
+    """Look whether workers would still go by all of the roles.
+
+    Raises:
+        TrustError: `role-expired`.
+    """
+    for document in roles.newest():
+        if document.signed.expires <= now:
+            role = spoken(document.role)
+            raise TrustError(
+                "role-expired",
+                f"The signatures of {role} expired on {document.signed.expires:%Y-%m-%d}, by this "
+                "machine's clock: no worker would install anything new by them. Nothing was "
+                "changed.",
+                hint=f"Where the keys are: gaia trust renew {role}; then export anew.",
+            )
