@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from gaia.trust.pin import RootPin
 from support.desk import PASSPHRASE, Desk
 from support.follower import follow, follower
 from support.server import ServerProcess
-
-from gaia.trust.pin import RootPin
 
 LINUX = "gaia-worker-linux"
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "behind-an-air-gap.md"
@@ -38,9 +37,8 @@ class Reader:
 
     def follow(self, heading: str) -> None:
         """All commands below a heading."""
-        found = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", PAGE.read_text(), re.M | re.S)
-        assert found
-        blocks = re.findall(r"^```sh\n# (isolated|connected)\n(.*?)^```", found[1], re.M | re.S)
+        section = PAGE.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        blocks = re.findall(r"```sh\n# (isolated|connected)\n(.*?)```", section, re.DOTALL)
         assert blocks
         for side, commands in blocks:
             for command in commands.splitlines():

@@ -10,9 +10,14 @@ from gaia.trust.signed_roles import SignedRoles
 
 
 def share_roots(some: SignedRoles, others: SignedRoles) -> bool:
-    """Whether both are of one repository: their chains of roots agree as far as both go."""
+    """Whether both are of one repository: their chains of roots agree as far as both go.
+
+    The first one to the byte, since its SHA-256 is what workers are pinned to.
+    """
     common = zip(some.roots, others.roots, strict=False)
-    return all(ours.signed == theirs.signed for ours, theirs in common)
+    return some.fingerprint == others.fingerprint and all(
+        ours.signed == theirs.signed for ours, theirs in common
+    )
 
 
 def behind(shown: SignedRoles, known: SignedRoles) -> list[str]:

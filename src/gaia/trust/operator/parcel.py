@@ -8,15 +8,15 @@ meaning could be argued about: no links, no modes, no names but these, nothing t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, NoReturn
+from typing import IO, BinaryIO
 
 from gaia.errors import InvalidInput, TrustError
 from gaia.model.artifact import Artifact, check_filename
@@ -96,7 +96,7 @@ class Parcel:
                 self.enclosed.append(Enclosed(tag, artifact, offset))
 
     @classmethod
-    @contextmanager
+    @contextlib.contextmanager
     def open(cls, path: Path) -> Iterator[Parcel]:
         """The parcel in a file. Raises as the class."""
         with path.open("rb") as file:
@@ -143,7 +143,7 @@ class Parcel:
     def _read_metadata(self, found: dict[str, tuple[int, int]]) -> None:
         wanted = [name for name in found if name.startswith(_METADATA)]
         if sum(found[name][1] for name in wanted) > MAX_SIZE:
-            _malformed(f"its metadata has more than {MAX_SIZE} bytes")
+            raise _malformed(f"its metadata has more than {MAX_SIZE} bytes")
         for name in wanted:
             offset, size = found[name]
             self._file.seek(offset)
@@ -191,9 +191,7 @@ def write(
 class _Checked:
     """Writes one file into a parcel, and stops what is not the signed one."""
 
-    def __init__(
-        self, file: IO[bytes], name: str, artifact: Artifact, progress: Progress
-    ) -> None:
+    def __init__(self, file: IO[bytes], name: str, artifact: Artifact, progress: Progress) -> None:
         self._file = file
         self._name = name
         self._artifact = artifact
@@ -231,27 +229,27 @@ def _entries(file: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:
     """Name, offset and size of each file. Reads headers only, and never behind the end."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
-        _malformed("it is no file")
+        raise _malformed("it is no file")
     position, last = 0, ""
     for _ in range(_MOST_ENTRIES):
         file.seek(position)
         block = file.read(_BLOCK)
         if len(block) < _BLOCK:
-            _malformed("its end is missing")
+            raise _malformed("its end is missing")
         if block == _END:
             if file.read(_BLOCK) != _END or file.read(1):
-                _malformed("it does not end where its tar ends")
+                raise _malformed("it does not end where its tar ends")
             return
         name, size = _parse(block)
         if name <= last:
-            _malformed(f"{name} is there twice, or in the wrong order")
+            raise _malformed(f"{name} is there twice, or in the wrong order")
         offset = position + _BLOCK
         position = offset + size + len(_padding(size))
         if position > status.st_size:
-            _malformed(f"{name} is cut off")
+            raise _malformed(f"{name} is cut off")
         yield name, (offset, size)
         last = name
-    _malformed(f"it holds more than {_MOST_ENTRIES} files")
+    raise _malformed(f"it holds more than {_MOST_ENTRIES} files")
 
 
 def _parse(block: bytes) -> tuple[str, int]:
@@ -260,12 +258,12 @@ def _parse(block: bytes) -> tuple[str, int]:
         name, size = entry.name, entry.size
         canonical = 0 <= size <= _LARGEST_FILE and _header(name, size) == block
     except (tarfile.HeaderError, ValueError) as error:
-        _malformed(f"a header is not one of a tar: {error}")
+        raise _malformed(f"a header is not one of a tar: {error}") from None
     if not canonical:
-        _malformed(f"{name[:80]!r} is not a plain file as gaia release export writes it")
+        raise _malformed(f"{name[:80]!r} is not a plain file as gaia release export writes it")
     if name.startswith(_METADATA):
         if VERSIONED.fullmatch(name.removeprefix(_METADATA)) is None:
-            _malformed(f"{name[:80]!r} is not the name of a signed role")
+            raise _malformed(f"{name[:80]!r} is not the name of a signed role")
     else:
         _release_file(name)
     return name, size
@@ -273,17 +271,15 @@ def _parse(block: bytes) -> tuple[str, int]:
 
 def _release_file(name: str) -> tuple[Tag, str]:
     text, _, filename = name.removeprefix(_RELEASES).partition("/")
-    try:
+    with contextlib.suppress(InvalidInput):
         tag = Tag.parse(text)
         if name == _RELEASES + artifact_path(tag, check_filename(filename)):
             return tag, filename
-    except InvalidInput:
-        pass
-    _malformed(f"{name[:80]!r} is neither a signed role nor a file of a release")
+    raise _malformed(f"{name[:80]!r} is neither a signed role nor a file of a release")
 
 
-def _malformed(why: str) -> NoReturn:
-    raise InvalidInput(
+def _malformed(why: str) -> InvalidInput:
+    return InvalidInput(
         "parcel-malformed",
         f"This is not a whole and undamaged parcel: {why}. Nothing was changed.",
         hint="gaia release export makes one. Copy it anew, and compare the copies.",
