@@ -6,7 +6,9 @@ import signal
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -286,16 +288,13 @@ def test_a_server_that_signs_for_itself_takes_no_parcel(
 
 
 def test_expired_roles_go_nowhere(gap: Gap, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gaia.cli.release import carrying
-    from gaia.cli.trust import elsewhere
-
-    class Later(carrying.datetime):
+    class Later(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> carrying.datetime:
-            return carrying.datetime(2100, 1, 1, tzinfo=carrying.UTC)
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2100, 1, 1, tzinfo=tz)
 
-    monkeypatch.setattr(carrying, "datetime", Later)
-    monkeypatch.setattr(elsewhere, "datetime", Later)
+    for module in ("release.carrying", "trust.elsewhere"):
+        monkeypatch.setattr(f"gaia.cli.{module}.datetime", Later)
     for command in (
         ("release", "export", "-o", gap.file),
         ("release", "import", gap.file),
