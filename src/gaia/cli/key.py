@@ -27,7 +27,7 @@ def new_key(settings: Settings, folder: TrustFolder, name: str) -> None:
     """Make the key NAME: an encrypted file in the trust folder, and its public part beside it."""
     keyring = folder.keyring()
     keyring.check_free(name)
-    entry = keyring.generate(name, folder.new_passphrase(name))
+    entry = keyring.generate(name, folder.new_passphrase([name]))
     _tell(entry, settings, folder)
 
 

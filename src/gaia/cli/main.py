@@ -7,6 +7,7 @@ import os
 import click
 
 import gaia
+from gaia.cli.audit import audit
 from gaia.cli.build.command import worker_build
 from gaia.cli.channel import channel
 from gaia.cli.command import EXIT_CODES, Operator, Settings, common_options
@@ -35,5 +36,5 @@ def worker() -> None:
 
 
 worker.add_command(worker_build)
-for command in (release, fleet, channel, token, trust, key, demo):
+for command in (release, fleet, channel, token, trust, key, audit, demo):
     main.add_command(command)

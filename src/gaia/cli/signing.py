@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import msgspec
 
 from gaia.cli import output
 from gaia.cli.connection import Connection
 from gaia.cli.trust_folder import TrustFolder
 from gaia.errors import Conflict, InvalidInput
 from gaia.model.artifact import check_sha256
+from gaia.protocol.trust import SignedFiles
 from gaia.trust.bundle import Bundle, Signatures
 from gaia.trust.drafting import Drafter
 from gaia.trust.metadata_files import ReceivedFiles
@@ -23,6 +25,7 @@ from gaia.trust.operator.differences import differences
 from gaia.trust.operator.keyring import Entry
 from gaia.trust.roles import spoken
 from gaia.trust.signed_roles import SignedRoles, load_newest
+from gaia.trust.vetting import examined
 
 _TRIES = 3
 """How often a change is made anew after someone else was faster."""
@@ -159,7 +162,9 @@ class SigningSession:
 
         Raises:
             InvalidInput: `no-assent`.
+            Conflict: `bundle-refused` or `file-conflict`: an honest server would not take it.
         """
+        examined(roles, bundle, datetime.now(UTC))
         changes = differences(roles, bundle, self.keyring.called())
         self._assent(changes)
         return changes
@@ -202,9 +207,13 @@ def received(connection: Connection) -> SignedRoles:
         TrustError: `metadata-refused`.
         GaiaError: as `Connection.get`.
     """
-    files = connection.get("/api/tuf/bundle")["files"]
-    texts = {name: text.encode() for name, text in files.items()}
-    return load_newest(ReceivedFiles(texts, "the server"))
+    answer = connection.get("/api/tuf/bundle")
+    try:
+        texts = msgspec.convert(answer, SignedFiles).files
+    except msgspec.ValidationError as error:
+        raise ReceivedFiles({}, "the server").damaged("as a whole", str(error)) from error
+    files = {name: text.encode() for name, text in texts.items()}
+    return load_newest(ReceivedFiles(files, "the server"))
 
 
 def check_fingerprint(pin: str, roles: SignedRoles, sender: str) -> None:

@@ -91,7 +91,6 @@ class ServerHeldKeys:
         left here: thieves could use them against workers that have slept.
 
         Raises:
-            TrustError: `key-unreadable`.
             OSError: a key cannot be removed.
         """
         gone = _trusted(before) - _trusted(after)

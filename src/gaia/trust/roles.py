@@ -34,9 +34,6 @@ _LIFETIMES = {
 _CHANNEL_LIFETIME = timedelta(days=180)
 _TIMESTAMP_RENEWAL = timedelta(hours=1)
 
-ALARM_BEFORE = (timedelta(days=90), timedelta(days=30), timedelta(days=7))
-"""How long before root or targets expire the operator should hear of it."""
-
 
 def channel_role(channel: str) -> str:
     """The role that signs the pointer of `channel`."""

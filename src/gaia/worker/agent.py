@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,12 @@ TICK = 0.2
 
 BRISK = 0.05
 """Seconds between polls while the workload is stopping: its downtime has begun."""
+
+_STRANDED = {
+    Reason.NOWHERE_TO_GO: "the channel has no release for it to go to",
+    Reason.WAY_OUT_FAILED: "the release to go to failed here before",
+}
+"""What a worker says when it stays on a release that it should leave."""
 
 PATIENCE_AT_END = 2.0
 """Seconds that a download or a self-check gets to notice that it was cancelled."""
@@ -160,7 +167,13 @@ class Agent:
     def _heartbeat(self) -> Heartbeat:
         update, sync = self._update, self._sync
         self._note_alarm()
-        alarms = (self._metadata.alarm, self._alarm, update.alarm, sync.alarm if sync else "")
+        alarms = (
+            self._metadata.alarm,
+            self._alarm,
+            self._stranded(),
+            update.alarm,
+            sync.alarm if sync else "",
+        )
         return Heartbeat(
             version=self._own.version,
             platform=self._own.platform,
@@ -176,6 +189,16 @@ class Agent:
             interval=self._schedule.interval,
             alarm=" ".join(filter(None, alarms)),
             externally_managed=update.obstacle if self._own.auto_update else "",
+            clock=time.time(),
+        )
+
+    def _stranded(self) -> str:
+        why = _STRANDED.get(self._reason)
+        if why is None:
+            return ""
+        return (
+            f"{self._own.version} was withdrawn, or its channel was set below it, but {why}. "
+            "Publish a higher release."
         )
 
     def _note_alarm(self) -> None:
@@ -221,7 +244,7 @@ class Agent:
         """Whether an update has begun."""
         decision = self._decide(message)
         self._reason = decision.reason
-        rescue = self._update.rescue
+        rescue = self._rescue()
         tag = decision.tag if rescue is None else rescue.tag
         if tag is None:
             return False
@@ -234,6 +257,13 @@ class Agent:
             Target(tag, artifact.sha256, artifact.size),
             partial(self._fetch, f"/releases/{tag}/{artifact.filename}", artifact),
         )
+
+    def _rescue(self) -> Target | None:
+        """The release whose backup was lost, unless it was withdrawn since: that stays away."""
+        rescue, pointer = self._update.rescue, self._metadata.pointer()
+        if rescue is None or pointer is None or Tag.parse(rescue.tag) in pointer.withdrawn:
+            return None
+        return rescue
 
     def _decide(self, message: DirectiveMessage) -> Directive:
         if not self._own.auto_update:

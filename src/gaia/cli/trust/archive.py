@@ -6,21 +6,22 @@ import click
 
 from gaia.cli import output
 from gaia.cli.command import Settings, Verb
-from gaia.cli.signing_options import Signing, signs
+from gaia.cli.signing import SigningSession
+from gaia.cli.trust_folder import TrustFolder, trust_folder
 from gaia.errors import TrustError
 from gaia.trust.operator.differences import differences
 
 
 @click.command("bundle", cls=Verb)
-@signs
+@trust_folder
 @click.pass_obj
-def resubmit(settings: Settings, signing: Signing) -> None:
+def resubmit(settings: Settings, folder: TrustFolder) -> None:
     """Send the server what it lacks of the archive: after a restore from an old backup.
 
     Nothing is signed: the archive in the trust folder has the signatures. The files of releases
     that the server has lost must be uploaded first.
     """
-    session = signing.session(settings)
+    session = SigningSession(settings.connect(), folder, assent=lambda _: None)
     received = session.received()
     try:
         session.archive.check(received, "The server")

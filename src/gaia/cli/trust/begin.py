@@ -107,7 +107,7 @@ def init(settings: Settings, folder: TrustFolder, roles: Cast) -> None:
             hint="Name another folder: --trust-dir DIR. To change who signs: gaia trust rotate",
         )
     keyring = folder.keyring()
-    made = ceremony.make_missing(keyring, roles, _new_passphrase(folder))
+    made = ceremony.make_missing(keyring, roles, folder.new_passphrase)
     online = KeyFolder(server / "keys").obtain(ONLINE)
 
     def sign(bundle: Bundle, drafts: SignedRoles) -> Bundle:
@@ -153,7 +153,7 @@ def strict(settings: Settings, signing: Signing, roles: Cast, root_keys: Path) -
         session.archive.check(received, "The server")
     old = _root_signers(root_keys, received)
     roles = {**_unnamed(received, roles), **roles}
-    made = ceremony.make_missing(session.keyring, roles, _new_passphrase(signing.folder))
+    made = ceremony.make_missing(session.keyring, roles, signing.folder.new_passphrase)
 
     drafter = Drafter(received, datetime.now(UTC))
     for role, held in ceremony.holders(session.keyring, roles).items():
@@ -198,10 +198,6 @@ def _check_strict(session: SigningSession) -> None:
             f"The server has accepted the new keys, and still says that its mode is {mode}.",
             hint="gaia trust status shows which keys sign what; the server's log may say why.",
         )
-
-
-def _new_passphrase(folder: TrustFolder) -> Callable[[], str]:
-    return lambda: folder.new_passphrase("the new keys")
 
 
 def _tell(

@@ -95,7 +95,7 @@ class Archive:
 
         Raises:
             TrustError: `other-root`: it is another repository; `server-older`: something that was
-                signed is missing there.
+                signed is missing there; `server-forked`: it was signed twice.
         """
         kept = self.roles()
         if not share_roots(kept, received):
@@ -114,6 +114,22 @@ class Archive:
                 "Nothing was signed.",
                 hint="If it was restored from a backup, give them back: gaia trust bundle. "
                 "Otherwise someone is hiding them.",
+            )
+
+        kept_bytes = {document.name: document.metadata.signed_bytes for document in kept.newest()}
+        forked = [
+            document.name
+            for document in received.newest()
+            if kept_bytes.get(document.name, document.metadata.signed_bytes)
+            != document.metadata.signed_bytes
+        ]
+        if forked:
+            raise TrustError(
+                "server-forked",
+                f"{sender} shows another {', '.join(forked)} than was signed here. Nothing was "
+                "signed.",
+                hint="Keys that sign it are in other hands, too: compare with the other key "
+                "holders, then replace them: gaia trust rotate ROLE KEY…",
             )
 
     def newer_than(self, received: SignedRoles) -> Bundle:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -92,11 +92,13 @@ def names_of(roles: Cast) -> list[str]:
     return list(dict.fromkeys(name for quorum in roles.values() for name in quorum.names))
 
 
-def make_missing(keyring: Keyring, roles: Cast, passphrase: Callable[[], str]) -> list[str]:
+def make_missing(
+    keyring: Keyring, roles: Cast, passphrase: Callable[[Sequence[str]], str]
+) -> list[str]:
     """Make the keys that the keyring does not have; their names.
 
     Args:
-        passphrase: what the new keys are encrypted with; asked once, and only when one is made.
+        passphrase: what the new keys are encrypted with; asked once, with their names.
 
     Raises:
         InvalidInput: `weak-passphrase`, or what `passphrase` raises.
@@ -105,7 +107,7 @@ def make_missing(keyring: Keyring, roles: Cast, passphrase: Callable[[], str]) -
     """
     missing = [name for name in names_of(roles) if name not in keyring.names()]
     if missing:
-        secret = passphrase()
+        secret = passphrase(missing)
         for name in missing:
             keyring.generate(name, secret)
     return missing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -73,7 +72,7 @@ def from_line(line: str) -> SSlibKey:
     if len(fields) >= 2 and fields[0] == ALGORITHM.decode():
         try:
             key = from_blob(base64.b64decode(fields[1], validate=True))
-        except binascii.Error:
+        except ValueError:  # no base64, or not even ASCII
             key = None
     if key is None:
         kind = fields[0][:40] if len(fields) >= 2 and fields[0].isascii() else "something else"
