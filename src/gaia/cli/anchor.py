@@ -33,7 +33,7 @@ class Anchor:
 
         Raises:
             InvalidInput: `invalid-digest` or `other-fingerprint`.
-            TrustError: `other-root`, `server-older` or `repository-damaged`.
+            TrustError: `other-root`, `server-older`, `server-forked` or `repository-damaged`.
         """
         if self.pin is not None:
             check_fingerprint(self.pin, shown, "The server")
@@ -45,7 +45,7 @@ class Anchor:
 
         Raises:
             InvalidInput: `invalid-digest` or `other-fingerprint`.
-            TrustError: `parcel-other-root` or `repository-damaged`.
+            TrustError: `parcel-other-root`, `parcel-forked` or `repository-damaged`.
             Conflict: `parcel-older`.
         """
         if self.pin is not None:

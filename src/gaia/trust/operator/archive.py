@@ -14,7 +14,7 @@ from gaia.errors import InvalidInput, TrustError
 from gaia.trust import files
 from gaia.trust.bundle import Bundle
 from gaia.trust.metadata_files import MetadataFiles
-from gaia.trust.operator.continuity import behind, share_roots
+from gaia.trust.operator.continuity import behind, contradicted, share_roots
 from gaia.trust.signed_roles import SignedRoles, load_newest
 
 METADATA = "metadata"
@@ -115,14 +115,7 @@ class Archive:
                 hint="If it was restored from a backup, give them back: gaia trust bundle. "
                 "Otherwise someone is hiding them.",
             )
-
-        kept_bytes = {document.name: document.metadata.signed_bytes for document in kept.newest()}
-        forked = [
-            document.name
-            for document in received.newest()
-            if kept_bytes.get(document.name, document.metadata.signed_bytes)
-            != document.metadata.signed_bytes
-        ]
+        forked = contradicted(received, kept)
         if forked:
             raise TrustError(
                 "server-forked",

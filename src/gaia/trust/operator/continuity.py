@@ -30,6 +30,17 @@ def behind(shown: SignedRoles, known: SignedRoles) -> list[str]:
     ]
 
 
+def contradicted(shown: SignedRoles, known: SignedRoles) -> list[str]:
+    """The files of `known` that `shown` has with other content: signed twice."""
+    contents = {document.name: document.metadata.signed_bytes for document in known.newest()}
+    return [
+        document.name
+        for document in shown.newest()
+        if contents.get(document.name, document.metadata.signed_bytes)
+        != document.metadata.signed_bytes
+    ]
+
+
 def check_continues(parcel: SignedRoles, known: SignedRoles, holder: str) -> None:
     """Look whether a parcel comes after what is known already.
 
@@ -37,7 +48,7 @@ def check_continues(parcel: SignedRoles, known: SignedRoles, holder: str) -> Non
         holder: who knows it.
 
     Raises:
-        TrustError: `parcel-other-root`.
+        TrustError: `parcel-other-root` or `parcel-forked`.
         Conflict: `parcel-older`.
     """
     if not share_roots(parcel, known):
@@ -55,6 +66,14 @@ def check_continues(parcel: SignedRoles, known: SignedRoles, holder: str) -> Non
             f"The parcel has older signed roles than {holder}: {', '.join(older)}. Nothing was "
             "changed.",
             hint="Bring a newer one: gaia release export.",
+        )
+    forked = contradicted(parcel, known)
+    if forked:
+        raise TrustError(
+            "parcel-forked",
+            f"The parcel has another {', '.join(forked)} than {holder}. Nothing was changed.",
+            hint="Somebody signed twice: compare with the other key holders, then replace keys "
+            "that are in other hands: gaia trust rotate ROLE KEY…",
         )
 
 
