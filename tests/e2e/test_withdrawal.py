@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from support.fleet import BUNDLE, LINUX, Api, RunningWorker, eventually, sha256
+from support.fleet import (
+    BUNDLE,
+    LINUX,
+    Api,
+    RunningServer,
+    RunningWorker,
+    eventually,
+    sha256,
+)
+from support.hostile import man_in_the_middle
 
 # It notes the edition that it works with, and how it came to its end.
 RUN_ALL = """
@@ -166,6 +175,68 @@ def test_the_floor_holds(make_fleet: Callable[..., Fleet], build: Callable[[str]
     assert row["bundle"] == sha256(fleet.bundles["v0.6.0"])
     fleet.api.curl_upload("v0.6.1", BUNDLE, fleet.bundles["v0.5.0"])
     fleet.api.until("a", alarm="", bundle=sha256(fleet.bundles["v0.5.0"]))
+
+
+def test_a_way_back_that_fails_is_tried_once_and_told(
+    api: Api,
+    build: Callable[[str], Path],
+    start_worker: Callable[..., RunningWorker],
+    tmp_path: Path,
+) -> None:
+    """The older release ends at its start: the withdrawn one is back, stays, and says so."""
+    older = tmp_path / "older"
+    older.write_text('#!/bin/sh\n[ "$1" = --self-check ] && exit 0\necho no GPU >&2\nexit 1\n')
+    newer = build("v0.6.0")
+    api.curl_upload("v0.5.0", LINUX, older)
+    api.curl_upload("v0.6.0", LINUX, newer)
+    worker = start_worker("w", newer, "--auto-update")
+    api.until("w", version="v0.6.0", reason="up-to-date")
+
+    call(api, "POST", "/api/releases/v0.6.0/withdraw")
+    row = api.until("w", failure=..., state="idle", reason="way-out-failed")
+    assert (row["failure"]["tag"], row["failure"]["reason"]) == ("v0.5.0", "exited")
+    row = api.more_heartbeats("w", 5)
+    assert (row["version"], row["state"], row["reason"]) == ("v0.6.0", "idle", "way-out-failed")
+    assert "failed here before" in row["alarm"]
+    assert sha256(worker.executable) == sha256(newer)
+    assert worker.log().count("update begun") == 1
+
+    api.curl_upload("v0.7.0", LINUX, build("v0.7.0"))
+    api.until("w", version="v0.7.0", state="idle", reason="up-to-date", alarm="")
+
+
+def test_a_server_that_says_revert_is_refused(
+    api: Api,
+    server: RunningServer,
+    build: Callable[[str], Path],
+    start_worker: Callable[..., RunningWorker],
+) -> None:
+    """Someone in the middle sends the worker to an older release that is signed."""
+    old, new = build("v0.5.0"), build("v0.6.0")
+    api.curl_upload("v0.5.0", LINUX, old)
+    api.curl_upload("v0.6.0", LINUX, new)
+
+    def revert(path: str, body: bytes) -> bytes:
+        if not path.startswith("/api/workers/heartbeat/"):
+            return body
+        answer = json.loads(body)
+        answer["channel"] = "beta"
+        answer["directive"] = {
+            "action": "revert",
+            "reason": "release-withdrawn",
+            "tag": "v0.5.0",
+            "filename": LINUX,
+            "sha256": sha256(old),
+        }
+        return json.dumps(answer).encode()
+
+    with man_in_the_middle(server.url, revert) as middle:
+        worker = start_worker("w", new, "--auto-update", server_url=middle)
+        api.until("w", reason="revert-not-signed")
+        row = api.more_heartbeats("w", 3)
+        assert (row["version"], row["channel"]) == ("v0.6.0", "stable")
+        assert not worker.backup.exists()
+        assert worker.runs()
 
 
 STRANDED = (

@@ -39,7 +39,9 @@ def test_an_expired_role_is_named(
         world.beat(client)
     assert refusal.value.code == "metadata-expired"
     assert f"role {role} " in refusal.value.message
-    command = "rotate online" if role in ("timestamp", "snapshot") else f"renew {role}"
+    command = (
+        "rotate online" if role in ("timestamp", "snapshot") else f"renew {roles.spoken(role)}"
+    )
     assert f"gaia trust {command}" in refusal.value.hint
     assert current(client) == ("v0.5.0" if known else None)
     with pytest.raises(TrustError):
@@ -99,7 +101,7 @@ def test_without_a_timestamp_key_there_is_an_alarm_long_before_the_end(world: Wo
 def later(server: ServerProcess, hours: float) -> None:
     """The server is off for so long, and then started again."""
     assert server.stop() == 0
-    server.program = (sys.executable, str(Path(server_elsewhen.__file__)))
+    server.program = (sys.executable, "-P", str(Path(server_elsewhen.__file__)))
     server.environment["TEST_HOURS"] = str(hours)
     server.start()
 

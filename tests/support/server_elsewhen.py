@@ -1,9 +1,10 @@
-"""`gaia-server`, whose clock goes wrong by `TEST_HOURS`: what is signed is older by so much."""
+"""`gaia-server`, whose clock is `TEST_HOURS` ahead: what it has signed is older by so much."""
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 from gaia.server import serving
 from gaia.server.assembly import Assembly, assemble
@@ -17,5 +18,5 @@ def assemble_elsewhen(settings: Settings) -> Assembly:
 
 
 if __name__ == "__main__":
-    serving.assemble = assemble_elsewhen
-    main()
+    with patch.object(serving, "assemble", assemble_elsewhen):
+        main()

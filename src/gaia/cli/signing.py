@@ -163,6 +163,7 @@ class SigningSession:
         Raises:
             InvalidInput: `no-assent`.
             Conflict: `bundle-refused` or `file-conflict`: an honest server would not take it.
+            Refused: `role-too-long`: workers would not read it.
         """
         examined(roles, bundle, datetime.now(UTC))
         changes = differences(roles, bundle, self.keyring.called())

@@ -35,11 +35,6 @@ class Reason(StrEnum):
     EXTERNALLY_MANAGED = "externally-managed"
     UNKNOWN_VERSION = "unknown-version"
 
-    @property
-    def strands(self) -> bool:
-        """Whether a worker stays on what it should leave, so that a person must look at it."""
-        return self in (Reason.NOWHERE_TO_GO, Reason.WAY_OUT_FAILED)
-
 
 @dataclass(frozen=True)
 class Directive:

@@ -15,6 +15,22 @@ from gaia.model.directive import Action, Directive, Reason
 from gaia.model.tag import Tag
 from gaia.planning.latest import resolve
 
+_STRANDED = {
+    Reason.NOWHERE_TO_GO: "the channel has no release for it to go to",
+    Reason.WAY_OUT_FAILED: "the release to go to failed here before",
+}
+
+
+def stranded(version: str, reason: Reason) -> str:
+    """The alarm of a worker that stays, for `reason`, on what it should leave; else empty."""
+    why = _STRANDED.get(reason)
+    if why is None:
+        return ""
+    return (
+        f"{version} was withdrawn, or its channel was set below it, but {why}. "
+        "Publish a higher release."
+    )
+
 
 def decide(
     *, version: str, platform: str, pointer: Pointer | None, failed: Set[str] = frozenset()
@@ -148,7 +164,7 @@ def _admit_revert(
     decision = _decide(own, filename, pointer, failed)
     if decision.action is Action.REVERT and decision.tag == str(tag):
         return decision
-    if decision.reason.strands or decision.reason is Reason.NEWER_THAN_CHANNEL:
+    if decision.reason in _STRANDED or decision.reason is Reason.NEWER_THAN_CHANNEL:
         return decision
     return _stay(Reason.REVERT_NOT_SIGNED)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gaia.trust.roles import SNAPSHOT, TIMESTAMP, due, lifetime
+from gaia.trust.roles import SNAPSHOT, TIMESTAMP, due, lifetime, spoken
 
 _RENEWAL_TRIES = timedelta(hours=1)
 """How long the server may have tried in vain to renew a role of its own."""
@@ -60,4 +60,4 @@ def advice(role: str) -> str:
             "The server renews it by itself; its log says why it cannot. With the online key lost: "
             "gaia trust rotate online"
         )
-    return f"Renew it where its keys are: gaia trust renew {role}"
+    return f"Renew it where its keys are: gaia trust renew {spoken(role)}"

@@ -21,7 +21,7 @@ from gaia.model.artifact import Artifact, worker_filename
 from gaia.model.directive import Action, Directive, Reason
 from gaia.model.tag import Tag
 from gaia.model.worker import FailureReason, WorkerState
-from gaia.planning.directive import admit
+from gaia.planning.directive import admit, stranded
 from gaia.planning.probation import Evidence
 from gaia.protocol.worker import DirectiveMessage, Heartbeat, HeartbeatAnswer
 from gaia.worker.background import Background
@@ -42,12 +42,6 @@ TICK = 0.2
 
 BRISK = 0.05
 """Seconds between polls while the workload is stopping: its downtime has begun."""
-
-_STRANDED = {
-    Reason.NOWHERE_TO_GO: "the channel has no release for it to go to",
-    Reason.WAY_OUT_FAILED: "the release to go to failed here before",
-}
-"""What a worker says when it stays on a release that it should leave."""
 
 PATIENCE_AT_END = 2.0
 """Seconds that a download or a self-check gets to notice that it was cancelled."""
@@ -170,7 +164,7 @@ class Agent:
         alarms = (
             self._metadata.alarm,
             self._alarm,
-            self._stranded(),
+            stranded(self._own.version, self._reason),
             update.alarm,
             sync.alarm if sync else "",
         )
@@ -190,15 +184,6 @@ class Agent:
             alarm=" ".join(filter(None, alarms)),
             externally_managed=update.obstacle if self._own.auto_update else "",
             clock=time.time(),
-        )
-
-    def _stranded(self) -> str:
-        why = _STRANDED.get(self._reason)
-        if why is None:
-            return ""
-        return (
-            f"{self._own.version} was withdrawn, or its channel was set below it, but {why}. "
-            "Publish a higher release."
         )
 
     def _note_alarm(self) -> None:

@@ -46,6 +46,7 @@ def repository(routes: dict[str, Any]) -> None:
         "roles": [
             role("root", 2, "2099-02-01T00:00:00Z", 999.0),
             role("gaia-worker", 3, "2001-01-01T00:00:00Z", -9.0),
+            role("channel-beta", 3, "2099-02-01T00:00:00Z", 6.0) | {"warning": "7-days"},
             role("timestamp", 77, "2001-01-01T00:00:00Z", -9.0),
         ],
         "online_keys": [{"keyid": "cd" * 32, "public": "ef" * 32, "trusted": False}],
@@ -68,6 +69,8 @@ def test_the_status_names_the_command_for_whatever_is_to_be_done(gaia: Any, tmp_
     assert "release HAS EXPIRED" in shown
     assert "gaia trust renew release" in shown
     assert "gaia trust renew online" in shown
+    assert "channel-beta expires in" in shown
+    assert "gaia trust renew channel-beta" in shown
     assert "gaia trust rotate online" in shown
     assert "gaia release sign v0.5.0 FILE --channel beta" in shown
     assert "root HAS EXPIRED" not in shown
@@ -75,6 +78,7 @@ def test_the_status_names_the_command_for_whatever_is_to_be_done(gaia: Any, tmp_
     assert {entry["name"]: entry["version"] for entry in status["roles"]} == {
         "root": 2,
         "gaia-worker": 3,
+        "channel-beta": 3,
         "timestamp": 77,
     }
 

@@ -7,7 +7,13 @@ import pytest
 from gaia.model.channel import Pointer
 from gaia.model.directive import Action, Directive, Reason
 from gaia.model.tag import Tag
-from gaia.planning.directive import admit, admit_bundle, decide, decide_bundle
+from gaia.planning.directive import (
+    admit,
+    admit_bundle,
+    decide,
+    decide_bundle,
+    stranded,
+)
 from gaia.planning.latest import bundle, platforms, resolve
 
 LINUX, WINDOWS, BUNDLE = "gaia-worker-linux", "gaia-worker-windows.exe", "experiments.tar.gz"
@@ -203,7 +209,8 @@ def test_ways_back(case: str) -> None:
 def test_not_back_to_what_failed_here(channel: Pointer) -> None:
     decision = decide(version="v0.6.0", platform="linux", pointer=channel, failed=FAILED_5)
     assert (decision.action, decision.reason) == (Action.STAY, Reason.WAY_OUT_FAILED)
-    assert decision.reason.strands
+    assert "failed here before" in stranded("v0.6.0", decision.reason)
+    assert stranded("v0.6.0", Reason.UP_TO_DATE) == ""
     back = decide(version="v0.6.0", platform="linux", pointer=channel)
     admitted = admit(back, version="v0.6.0", platform="linux", pointer=channel, failed=FAILED_5)
     assert admitted == decision

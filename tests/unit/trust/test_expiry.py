@@ -60,4 +60,5 @@ def test_only_that_which_can_wait_is_not_urgent() -> None:
 
 def test_the_advice_is_a_command() -> None:
     assert advice("channel-beta").endswith("gaia trust renew channel-beta")
+    assert advice("gaia-worker").endswith("gaia trust renew release")
     assert advice("timestamp").endswith("gaia trust rotate online")

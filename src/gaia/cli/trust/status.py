@@ -97,6 +97,11 @@ def _advice(found: TrustStatus, archive: Archive) -> Iterator[str]:
                 f"\n{spoken(role.name)} HAS EXPIRED: workers run on, and install nothing new.\n"
                 f"  gaia trust renew {_renewed_as(role.name)}"
             )
+        elif role.warning:
+            yield (
+                f"\n{spoken(role.name)} expires {output.until(role.expires)}.\n"
+                f"  gaia trust renew {_renewed_as(role.name)}"
+            )
     for key in found.online_keys:
         if not key.trusted:
             yield (
