@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gaia.errors import InstallError, NotFound, TransportError, TrustError
+from gaia.model.worker import FailureReason
 from gaia.worker.installation import Installation
 from gaia.worker.journal import Target
 from gaia.worker.relaunch import Launch
@@ -114,6 +115,7 @@ def test_cancelled_preflight(staging: Staging, tmp_path: Path) -> None:
 def test_reasons(error: Exception, reason: str) -> None:
     failure = failure_of(TARGET, error)
     assert failure.reason == reason
+    assert not FailureReason(failure.reason).blames_release
     assert (failure.tag, failure.sha256) == (TARGET.tag, TARGET.sha256)
 
 
