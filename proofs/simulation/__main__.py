@@ -19,12 +19,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return show(options.seed, ground)
         began = time.monotonic()
         seeds = range(options.first, options.first + options.seeds)
-        found = dict(failures(seeds, ground, options.processes))
+        found = []
+        for seed, violation in failures(seeds, ground, options.processes):
+            found.append(seed)
+            print(f"seed {seed}: {violation}\n    replay: {replay(seed)}", flush=True)
         seconds = time.monotonic() - began
-        print(f"{len(seeds)} seeds, {len(found)} violations, {seconds:.0f} s")
-        for seed, violation in sorted(found.items()):
-            print(f"seed {seed}: {violation}\n    replay: {replay(seed)}")
-        return show(min(found), ground) if found else 0
+        if found:
+            show(min(found), ground)
+        print(f"{len(seeds)} seeds in {seconds:.0f} s, violations: {len(found)}")
+        return 1 if found else 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
