@@ -175,10 +175,10 @@ class Machine:
 
     def self_check(self, staged: Path) -> None:
         """Run the staged file, as `gaia.worker.preflight.self_check`."""
-        self._kernel.wait(1.0)
         if not self.memory:
             raise InstallError(FailureReason.BUSY, "The host cannot start a process now.")
         build = self._watcher.runs(self, staged.read_bytes())
+        self._kernel.wait(1.0)
         if build is None or build.behaviour is Behaviour.FAILS_SELF_CHECK:
             raise PreflightFailed(FailureReason.PREFLIGHT, "The self-check ended with exit code 1.")
 
