@@ -1,0 +1,163 @@
+"""Kills one update at each crash point, looks, starts it again, and looks again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+from support.crash.points import Point, crash_points
+from support.crash.scene import NEW, OLD, Broken, Place, Scene
+from support.crash.tracer import Call, Moment
+
+TRIES = 3
+"""Runs until a moment that depends on timing has come."""
+
+REPEATS = 4
+"""Crashes at one and the same moment, one after the other."""
+
+
+@dataclass
+class Verdict:
+    """What became of the crashes at one point.
+
+    Attributes:
+        lives: which release was at the path right after each kill.
+        again: kills in recovery.
+        unreached: moments that never came, as they depend on timing.
+        broken: promises that were not kept.
+    """
+
+    point: Point
+    lives: list[str] = field(default_factory=list)
+    again: int = 0
+    unreached: int = 0
+    broken: list[str] = field(default_factory=list)
+
+
+class Sweep:
+    """One sweep over a scene. `lanes`: workers at a time."""
+
+    def __init__(self, scene: Scene, lanes: int, tell: Callable[[str], None]) -> None:
+        self._scene = scene
+        self._lanes: SimpleQueue[Place] = SimpleQueue()
+        for number in range(lanes):
+            self._lanes.put(Place(scene.folder / f"lane-{number}" / "place"))
+        self._executor = ThreadPoolExecutor(lanes)
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._seen: set[str] = set()
+        self._ways: set[tuple[tuple[str, str, str], ...]] = set()
+
+    def run(self, points: Iterable[Point], act: Callable[[Place, Point], Verdict]) -> list[Verdict]:
+        """`act` on each point, in a lane that is free; the verdicts, in the points' order."""
+
+        def in_a_lane(point: Point) -> Verdict:
+            lane = self._lanes.get()
+            try:
+                verdict = act(lane, point)
+            finally:
+                self._lanes.put(lane)
+            told = "; ".join(verdict.broken) or f"{verdict.lives} +{verdict.again}"
+            self._tell(f"{point.who}: {point.what} #{point.call.nth}: {told}")
+            return verdict
+
+        return list(self._executor.map(in_a_lane, points))
+
+    def crash(self, lane: Place, point: Point) -> Verdict:
+        """Kill right before and right after the call; then see the next start converge.
+
+        Where an earlier crash has left the same on the disk, the next start is known.
+        """
+        verdict = Verdict(point)
+        for after in (False, True):
+            if not self._kill(lane, point.moment(after=after)):
+                verdict.unreached += 1
+                continue
+            try:
+                verdict.lives.append(self._scene.live(lane))
+                self._scene.check_owners_things(lane)
+                if self._is_news(lane):
+                    self._scene.converge(lane, NEW)
+            except Broken as broken:
+                verdict.broken.append(f"{'after' if after else 'before'}: {broken}")
+        return verdict
+
+    def crash_twice(self, lane: Place, point: Point) -> Verdict:
+        """Kill right before the call, then at each call of the recovery that is new in kind.
+
+        The recovery counts up to where it has read what it found: its first talk with the server.
+        A release that was killed on probation more often than its boots allow may be taken back.
+        """
+        verdict = Verdict(point)
+        if not self._kill(lane, point.moment(after=False)):
+            verdict.unreached += 1
+            return verdict
+        kept = lane.copy_to(lane.root.with_name("kept"))
+        start = self._scene.converge(lane, NEW)
+        way = list(_recovery(start.calls()))
+        if not self._is_new_way(way):
+            return verdict
+        for second in crash_points(way):
+            kept.copy_to(lane.root)
+            again = self._scene.start(lane, kill=second.moment(after=True))
+            if not again.killed():
+                verdict.unreached += 1
+                continue
+            verdict.again += 1
+            try:
+                verdict.lives.append(self._scene.live(lane))
+                self._scene.converge(lane, NEW, OLD)
+            except Broken as broken:
+                verdict.broken.append(f"again at {second.what}: {broken}")
+        return verdict
+
+    def crash_repeatedly(self, lane: Place, point: Point) -> Verdict:
+        """Kill right after the call, start, kill there again, …: what is left does not grow."""
+        verdict = Verdict(point)
+        names: list[int] = []
+        self._scene.template.copy_to(lane.root)
+        moment = point.moment(after=True)
+        for _ in range(REPEATS):
+            if not self._scene.start(lane, kill=moment).killed():
+                break
+            # Whoever starts a new version after a crash is the first of its run.
+            first = moment.role.replace("run-2", "run-1")
+            moment = Moment(first, moment.call, moment.path, moment.nth, moment.after)
+            names.append(len(lane.names()))
+        verdict.again = len(names)
+        if len(names) == REPEATS and names[-1] > names[1]:
+            verdict.broken.append(f"files after each crash: {names}")
+        return verdict
+
+    def _kill(self, lane: Place, moment: Moment) -> bool:
+        for _ in range(TRIES):
+            self._scene.template.copy_to(lane.root)
+            if self._scene.start(lane, kill=moment).killed():
+                return True
+        return False
+
+    def _is_news(self, lane: Place) -> bool:
+        digest = lane.digest()
+        with self._lock:
+            news = digest not in self._seen
+            self._seen.add(digest)
+        return news
+
+    def _is_new_way(self, way: list[Call]) -> bool:
+        key = tuple((call.role, call.call, call.path) for call in way)
+        with self._lock:
+            news = key not in self._ways
+            self._ways.add(key)
+        return news
+
+
+def _recovery(calls: Iterable[Call]) -> Iterable[Call]:
+    """Of a start, what comes before it follows the server."""
+    for call in calls:
+        if call.path.startswith(("state/trust/", "worker/gaia-worker.new", "state/experiments")):
+            return
+        if call.role and call.result >= 0:
+            yield call
