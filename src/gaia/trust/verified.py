@@ -53,6 +53,8 @@ class VerifiedMetadata:
         self._pointers: dict[str, Pointer | None] = {}
         with self._refusals():
             files.make_folder(folder)
+            for place in (folder, folder / HISTORY):
+                files.remove_unfinished(place)
             self._workflow = _Workflow(folder, fetcher, root, at)
             self._workflow.refresh()
             # Looking a path up loads the roles that may speak for it.
