@@ -31,6 +31,9 @@ _CHANCE = (("-*", "-12345"), ("*", "tmpabcd1234"))
 Content = Path | None
 """A file that holds it; None when there is none."""
 
+Tree = dict[str, Content | str]
+"""Paths to contents, and to `FOLDER`."""
+
 
 @dataclass(eq=False)
 class _File:
@@ -100,7 +103,7 @@ class Disk:
             case _:  # writes are data, and modes are told by what was kept
                 pass
 
-    def after(self, choice: Choice) -> dict[str, Content | str]:
+    def after(self, choice: Choice) -> Tree:
         """The paths that a power cut leaves now; `FOLDER` for folders."""
         return dict(_walk(self._root, choice, ""))
 
@@ -162,12 +165,12 @@ def _walk(folder: _Folder, choice: Choice, path: str) -> Iterator[tuple[str, Con
             yield inner, node.history[choice(node.history)]
 
 
-def digest(tree: dict[str, Content | str]) -> str:
+def digest(tree: Tree) -> str:
     """Equal for equal trees of one replay."""
     return hashlib.sha256(repr(sorted(tree.items())).encode()).hexdigest()
 
 
-def lay_out(tree: dict[str, Content | str], root: Path, moved: tuple[bytes, bytes]) -> None:
+def lay_out(tree: Tree, root: Path, moved: tuple[bytes, bytes]) -> None:
     """Make a tree at `root`, in the place of what is there.
 
     Args:

@@ -23,7 +23,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gaia.cli.build import Builder
 from support.bundles import pack_files
 from support.crash import tracer
 from support.crash.tracer import Call, Moment, Setup
@@ -56,7 +55,12 @@ while True:
 _RUNTIME = re.compile(r"[0-9a-f]{32}(\.tmp-.*)?")
 _SHAPES = {
     OLD: ("experiments/a.txt", "experiments/deep/b.txt", "experiments/gone.txt", "experiments/x"),
-    NEW: ("experiments/a.txt", "experiments/deep/b.txt", "experiments/n/new.txt", "experiments/x/y"),
+    NEW: (
+        "experiments/a.txt",
+        "experiments/deep/b.txt",
+        "experiments/n/new.txt",
+        "experiments/x/y",
+    ),
 }
 
 
@@ -153,12 +157,24 @@ def _without_times(path: Path) -> str:
 
 
 class Scene:
-    """Server, releases and template. Its methods may be called from several threads."""
+    """Server, releases and template. Its methods may be called from several threads.
 
-    def __init__(self, folder: Path, builds: Path) -> None:
+    Attributes:
+        template: the old release at rest.
+        origin: where the update ran that nothing disturbed.
+        reference: the calls of that.
+        contents: what its files held when they were fsynced.
+        at_rest: the names that there may be in the end, with each of the two releases.
+
+    Args:
+        build: makes the single-file worker of a version.
+    """
+
+    def __init__(self, folder: Path, build: Callable[[str], Path]) -> None:
         self.folder = folder
-        builder = Builder(builds / "payload")
-        self.files = {tag: builder.stamp(tag, None, builds / tag) for tag in (FIRST, OLD, NEW)}
+        self.contents = folder / "contents"
+        self.origin = Place(folder / "lane-0" / "place")
+        self.files = {tag: build(tag) for tag in (FIRST, OLD, NEW)}
         self.digests = {tag: sha256(path) for tag, path in self.files.items()}
         self.bundles = {tag: hashlib.sha256(bundle_of(tag)).hexdigest() for tag in (OLD, NEW)}
         self._numbers = itertools.count()
@@ -183,26 +199,17 @@ class Scene:
         finally:
             self._server.stop(signal.SIGKILL)
 
-    def start(
-        self, place: Place, *options: str, kill: Moment | None = None, log: str = "calls"
-    ) -> Start:
+    def start(self, place: Place, *, kill: Moment | None = None, contents: str = "") -> Start:
         """Start the worker of `place` under the tracer."""
         name = f"{place.root.parent.name}-{next(self._numbers)}"
-        contents = place.root.parent / f"{log}.contents"
-        shutil.rmtree(contents, ignore_errors=True)
-        contents.mkdir()
         setup = Setup(
-            str(place.root),
-            str(place.executable),
-            str(place.root.parent / log),
-            str(contents) if kill is None and log == "reference" else "",
-            kill,
+            str(place.root), str(place.executable), str(place.root.parent / "calls"), contents, kill
         )
         with (place.root.parent / "worker.log").open("ab") as output:
             process = subprocess.Popen(
                 [
                     *(sys.executable, tracer.__file__, json.dumps(asdict(setup))),
-                    *place.command(self._server.url, name, *options),
+                    *place.command(self._server.url, name),
                 ],
                 cwd=place.root / "work",
                 env={**os.environ, "GAIA_TOKEN": self._server.token},
@@ -213,13 +220,13 @@ class Scene:
             )
         return Start(self.api, name, place, process, Path(setup.log))
 
-    def converge(self, place: Place, *tags: str, log: str = "calls") -> Start:
+    def converge(self, place: Place, *tags: str) -> Start:
         """Start the worker; it comes to rest on one of `tags`, whole, with nothing left over.
 
         Raises:
             Broken: it does not.
         """
-        start = self.start(place, log=log)
+        start = self.start(place)
         try:
             start.until(lambda row: self._rests(row, tags))
         finally:
@@ -278,8 +285,9 @@ class Scene:
 
     def _see_it_undisturbed(self) -> dict[str, set[str]]:
         """The names that an update leaves, and those that a release that was taken back leaves."""
-        place = self.template.copy_to(self.folder / "lane-0" / "place")
-        start = self.start(place, log="reference")
+        self.contents.mkdir()
+        place = self.template.copy_to(self.origin.root)
+        start = self.start(place, contents=str(self.contents))
         start.until(lambda row: self._rests(row, [NEW]))
         start.stop()
         self.reference = start.calls()
@@ -293,10 +301,12 @@ class Scene:
         shutil.copy2(self.files[FIRST], place.executable)
         start = self.start(place)
         start.until(
-            lambda row: row["version"] == OLD
-            and row["state"] == "idle"
-            and row["bundle"] == self.bundles[OLD]
-            and row["workload"]["state"] == "running"
+            lambda row: (
+                row["version"] == OLD
+                and row["state"] == "idle"
+                and row["bundle"] == self.bundles[OLD]
+                and row["workload"]["state"] == "running"
+            )
         )
         start.stop()
         (place.root / "seen").unlink()

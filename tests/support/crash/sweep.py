@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
+from support.crash import power
 from support.crash.points import Point, crash_points
 from support.crash.scene import NEW, OLD, Broken, Place, Scene
 from support.crash.tracer import Call, Moment
@@ -37,10 +39,19 @@ class Verdict:
     broken: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class PowerCut:
+    """What a power cut right after a point leaves, when it keeps what `kept` names."""
+
+    point: Point
+    kept: str
+    tree: power.Tree
+
+
 class Sweep:
     """One sweep over a scene. `lanes`: workers at a time."""
 
-    def __init__(self, scene: Scene, lanes: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, scene: Scene, lanes: int, tell: Callable[[Verdict], None]) -> None:
         self._scene = scene
         self._lanes: SimpleQueue[Place] = SimpleQueue()
         for number in range(lanes):
@@ -51,41 +62,47 @@ class Sweep:
         self._seen: set[str] = set()
         self._ways: set[tuple[tuple[str, str, str], ...]] = set()
 
-    def run(self, points: Iterable[Point], act: Callable[[Place, Point], Verdict]) -> list[Verdict]:
-        """`act` on each point, in a lane that is free; the verdicts, in the points' order."""
+    def run(self, acts: Iterable[Callable[[Place], Verdict]]) -> list[Verdict]:
+        """Each act in a lane that is free; the verdicts in the order of the acts."""
 
-        def in_a_lane(point: Point) -> Verdict:
+        def in_a_lane(act: Callable[[Place], Verdict]) -> Verdict:
             lane = self._lanes.get()
             try:
-                verdict = act(lane, point)
+                verdict = act(lane)
             finally:
                 self._lanes.put(lane)
-            told = "; ".join(verdict.broken) or f"{verdict.lives} +{verdict.again}"
-            self._tell(f"{point.who}: {point.what} #{point.call.nth}: {told}")
+            self._tell(verdict)
             return verdict
 
-        return list(self._executor.map(in_a_lane, points))
+        return list(self._executor.map(in_a_lane, acts))
 
-    def crash(self, lane: Place, point: Point) -> Verdict:
-        """Kill right before and right after the call; then see the next start converge.
-
-        Where an earlier crash has left the same on the disk, the next start is known.
-        """
+    def crash(self, point: Point, lane: Place) -> Verdict:
+        """Kill right before and right after the call; each time see the next start converge."""
         verdict = Verdict(point)
-        for after in (False, True):
-            if not self._kill(lane, point.moment(after=after)):
-                verdict.unreached += 1
-                continue
-            try:
-                verdict.lives.append(self._scene.live(lane))
-                self._scene.check_owners_things(lane)
-                if self._is_news(lane):
-                    self._scene.converge(lane, NEW)
-            except Broken as broken:
-                verdict.broken.append(f"{'after' if after else 'before'}: {broken}")
+        self._crash(lane, point.moment(after=False), verdict)
+        self._crash(lane, point.moment(after=True), verdict)
         return verdict
 
-    def crash_twice(self, lane: Place, point: Point) -> Verdict:
+    def crash_after(self, point: Point, lane: Place) -> Verdict:
+        """The same, right after only."""
+        verdict = Verdict(point)
+        self._crash(lane, point.moment(after=True), verdict)
+        return verdict
+
+    def _crash(self, lane: Place, moment: Moment, verdict: Verdict) -> None:
+        """Where an earlier crash has left the same on the disk, the next start is known."""
+        if not self._kill(lane, moment):
+            verdict.unreached += 1
+            return
+        try:
+            verdict.lives.append(self._scene.live(lane))
+            self._scene.check_owners_things(lane)
+            if self._is_news(lane):
+                self._scene.converge(lane, NEW)
+        except Broken as broken:
+            verdict.broken.append(f"{'after' if moment.after else 'before'}: {broken}")
+
+    def crash_twice(self, point: Point, lane: Place) -> Verdict:
         """Kill right before the call, then at each call of the recovery that is new in kind.
 
         The recovery counts up to where it has read what it found: its first talk with the server.
@@ -114,7 +131,7 @@ class Sweep:
                 verdict.broken.append(f"again at {second.what}: {broken}")
         return verdict
 
-    def crash_repeatedly(self, lane: Place, point: Point) -> Verdict:
+    def crash_repeatedly(self, point: Point, lane: Place) -> Verdict:
         """Kill right after the call, start, kill there again, …: what is left does not grow."""
         verdict = Verdict(point)
         names: list[int] = []
@@ -130,6 +147,35 @@ class Sweep:
         verdict.again = len(names)
         if len(names) == REPEATS and names[-1] > names[1]:
             verdict.broken.append(f"files after each crash: {names}")
+        return verdict
+
+    def power_cuts(self, points: Iterable[Point]) -> list[PowerCut]:
+        """The trees that a power cut right after each of the points may leave, each once."""
+        scene = self._scene
+        disk = power.Disk(scene.template.root, scene.contents)
+        awaited = {id(point.call): point for point in points}
+        cuts: list[PowerCut] = []
+        seen: set[str] = set()
+        for call in power.replayed(disk, scene.reference):
+            if (point := awaited.get(id(call))) is None:
+                continue
+            for choice in (power.nothing_unsynced, power.names_without_data):
+                tree = disk.after(choice)
+                if (digest := power.digest(tree)) not in seen:
+                    seen.add(digest)
+                    cuts.append(PowerCut(point, choice.__name__, tree))
+        return cuts
+
+    def cut_power(self, cut: PowerCut, lane: Place) -> Verdict:
+        """Lay out what the power cut has left, and see the next start converge."""
+        verdict = Verdict(cut.point)
+        origin, here = self._scene.origin.root, lane.root
+        power.lay_out(cut.tree, here, (os.fsencode(origin), os.fsencode(here)))
+        try:
+            verdict.lives.append(self._scene.live(lane))
+            self._scene.converge(lane, NEW)
+        except Broken as broken:
+            verdict.broken.append(f"{cut.kept.replace('_', ' ')}: {broken}")
         return verdict
 
     def _kill(self, lane: Place, moment: Moment) -> bool:

@@ -327,7 +327,7 @@ class Tracer:
         return self._setup.kill == Moment(call.role, call.call, call.path, call.nth, after)
 
     def _keep(self, path: str) -> str:
-        if not os.path.isfile(path):
+        if not Path(path).is_file():
             return ""
         self._synced += 1
         shutil.copy2(path, Path(self._setup.contents) / str(self._synced))
@@ -389,7 +389,7 @@ def _path_of(thread: int, how: str, arguments: tuple[int, ...], at: int) -> str:
 
 def _link(path: str) -> str:
     try:
-        return os.readlink(path).removesuffix(" (deleted)")
+        return str(Path(path).readlink()).removesuffix(" (deleted)")
     except OSError:
         return ""
 
@@ -397,7 +397,7 @@ def _link(path: str) -> str:
 def _text(thread: int, address: int) -> str:
     if address == 0:  # utimensat() on the descriptor itself
         return ""
-    with open(f"/proc/{thread}/mem", "rb", buffering=0) as memory:
+    with Path(f"/proc/{thread}/mem").open("rb", buffering=0) as memory:
         memory.seek(address)
         text = b""
         while b"\0" not in text and len(text) < 4096:
@@ -410,7 +410,7 @@ def main() -> None:
     raw = json.loads(sys.argv[1])
     kill = raw.pop("kill", None)
     setup = Setup(**raw, kill=Moment(**kill) if kill else None)
-    with open(setup.log, "w", encoding="utf-8") as log:
+    with Path(setup.log).open("w", encoding="utf-8") as log:
         tracer = Tracer(setup, log)
         signal.signal(signal.SIGTERM, lambda *_: tracer.kill())
         sys.exit(tracer.run(sys.argv[2:]) & 0xFF)
