@@ -34,6 +34,10 @@ EXECUTABLE = "worker/gaia-worker"
 OWNERS_FILE = "work/experiments/mine.csv"
 PATIENCE = 120.0
 INTERVAL = "0.1"
+_POLL = 0.1
+
+Row = dict[str, Any]
+"""A worker as the fleet's list shows it."""
 
 # Says what it sees of its bundle as long as it runs: all of one edition, or a mixture.
 _WORKLOAD = """
@@ -218,7 +222,7 @@ class Scene:
                 stderr=output,
                 start_new_session=True,
             )
-        return Start(self.api, name, place, process, Path(setup.log))
+        return Start(self.api, name, place, process)
 
     def converge(self, place: Place, *tags: str) -> Start:
         """Start the worker; it comes to rest on one of `tags`, whole, with nothing left over.
@@ -266,7 +270,7 @@ class Scene:
                 return tag
         raise Broken("what is at the path is neither the old nor the new release")
 
-    def _rests(self, row: dict[str, Any], tags: Sequence[str]) -> bool:
+    def _rests(self, row: Row, tags: Sequence[str]) -> bool:
         return (
             row["version"] in tags
             and row["state"] == "idle"
@@ -313,66 +317,79 @@ class Scene:
         return place
 
 
-@dataclass
 class Start:
     """A worker that runs under the tracer."""
 
-    api: Api
-    name: str
-    place: Place
-    process: subprocess.Popen[bytes]
-    log: Path
+    def __init__(self, api: Api, name: str, place: Place, process: subprocess.Popen[bytes]) -> None:
+        self._api = api
+        self._name = name
+        self._place = place
+        self._process = process
+        self._id = ""
 
-    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+    def until(self, wanted: Callable[[Row], bool]) -> None:
         """Wait for the fleet's row of it to be as wanted.
 
         Raises:
             Broken: it never is, or the worker ends.
         """
         deadline = time.monotonic() + PATIENCE
-        row: dict[str, Any] = {}
+        row: Row = {}
         while not (row and row["workload"] and wanted(row)):
-            if self.process.poll() is not None:
-                raise Broken(f"the worker ended with {self.process.returncode}; {self._told()}")
+            if self._process.poll() is not None:
+                raise Broken(f"the worker ended with {self._process.returncode}; {self._told()}")
             if time.monotonic() > deadline:
                 raise Broken(f"it does not come to rest: {row}; {self._told()}")
-            time.sleep(0.05)
-            row = self.api.row(self.name)
+            time.sleep(_POLL)
+            row = self._row()
 
     def killed(self) -> bool:
         """Wait for the tracer's kill; False when the moment did not come before it was at rest."""
         deadline = time.monotonic() + PATIENCE
-        while self.process.poll() is None:
-            row = self.api.row(self.name)
-            if time.monotonic() > deadline or (row and _is_done(row)):
-                self.kill()
-                return False
-            time.sleep(0.1)
-        return self.process.returncode == tracer.KILLED
+        while True:
+            try:
+                return self._process.wait(10 * _POLL) == tracer.KILLED
+            except subprocess.TimeoutExpired:
+                row = self._row()
+                if time.monotonic() > deadline or (row and _is_done(row)):
+                    self.kill()
+                    return False
+
+    def _row(self) -> Row:
+        """Asked for by ID once that is known, as the list of all is long in the end."""
+        if self._id:
+            found: Row = self._api.get(f"/api/fleet/{self._id}")
+            return found
+        row = self._api.row(self._name)
+        self._id = row.get("id", "")
+        return row
 
     def stop(self) -> None:
         """End the worker in good order, and the tracer with it."""
-        for pid in _children(self.process.pid):
+        for pid in _children(self._process.pid):
             os.kill(pid, signal.SIGTERM)
         try:
-            self.process.wait(30)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             self.kill()
 
     def kill(self) -> None:
         """End everything at once."""
-        self.process.terminate()
-        self.process.wait(30)
+        self._process.terminate()
+        self._process.wait(30)
 
     def calls(self) -> list[Call]:
         """What the tracer noted."""
-        return [Call(**json.loads(line)) for line in self.log.read_text().splitlines()]
+        return [
+            Call(**json.loads(line))
+            for line in (self._place.root.parent / "calls").read_text().splitlines()
+        ]
 
     def _told(self) -> str:
-        return (self.log.parent / "worker.log").read_text(errors="replace")[-3000:]
+        return (self._place.root.parent / "worker.log").read_text(errors="replace")[-3000:]
 
 
-def _is_done(row: dict[str, Any]) -> bool:
+def _is_done(row: Row) -> bool:
     return row["version"] == NEW and row["state"] == "idle" and row["heartbeats"] > 30
 
 

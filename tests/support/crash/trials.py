@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,11 +53,12 @@ class Cell:
 class Trials:
     """A server, and workers at the old release in as many lanes."""
 
-    def __init__(self, folder: Path, builds: Path, lanes: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, build_dir: Path, lanes: int, tell: Callable[[str], None]
+    ) -> None:
         self._folder = folder
-        self._builds = builds
-        self._builder = Builder(builds / "saboteur", entry="support.saboteur:main", source=TESTS)
-        self._old = self._builder.stamp(OLD, None, builds / f"saboteur-{OLD}")
+        self._builder = Builder(build_dir, entry="support.saboteur:main", source=TESTS)
+        self._old = self._builder.stamp(OLD, None, folder / OLD)
         self._server = ServerProcess(
             folder / "server", folder / "server.log", ("--min-heartbeat-interval", "0.1")
         )
@@ -64,6 +66,8 @@ class Trials:
         for number in range(lanes):
             self._lanes.put(Place(folder / f"lane-{number}" / "place"))
         self._executor = ThreadPoolExecutor(lanes)
+        # A child that is forked while an executable is copied would keep it open for writing.
+        self._forks = threading.Lock()
         self._numbers = itertools.count()
         self._tell = tell
 
@@ -105,7 +109,8 @@ class Trials:
             self._lanes.put(lane)
 
     def _come_back(self, lane: Place, tag: str, *, supervised: bool) -> tuple[dict[str, Any], int]:
-        self._template.copy_to(lane.root)
+        with self._forks:
+            self._template.copy_to(lane.root)
         starts = lane.root / "starts"
         before = [sys.executable, supervisor.__file__, str(starts)] if supervised else []
         name, process = self._start(lane, *before)
@@ -153,7 +158,7 @@ class Trials:
             *("--probation-heartbeats", str(BEATS_NEEDED)),
             *("--probation-silence", str(SILENCE)),
         )
-        with (place.root.parent / "worker.log").open("wb") as log:
+        with self._forks, (place.root.parent / "worker.log").open("wb") as log:
             process = subprocess.Popen(
                 [*before, *place.command(self._server.url, name, *options)],
                 cwd=place.root / "work",
@@ -168,7 +173,7 @@ class Trials:
     def _publish(self, number: int, kind: str) -> str:
         path = self._folder / "bad"
         tag = f"v0.5.{number}-{kind}"
-        built = self._builder.stamp(tag, None, self._builds / "bad").read_bytes()
+        built = self._builder.stamp(tag, None, self._folder / "built").read_bytes()
         match kind:
             case "not-executable":
                 path.write_bytes(b"\0\1\2 no program at all")
