@@ -64,10 +64,11 @@ class Connection:
         headers = {"content-type": "application/json"}
         return _decoded(self._call("POST", path, headers, msgspec.json.encode(body)))
 
-    def put(self, path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
-        """Put JSON, receive JSON. Raises as `get`."""
+    def put(self, path: str, body: bytes | Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        """Put JSON, encoded or not; receive JSON. Raises as `get`."""
         headers = {"content-type": "application/json"}
-        return _decoded(self._call("PUT", path, headers, body, patience=_PUBLISH))
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return _decoded(self._call("PUT", path, headers, content, patience=_PUBLISH))
 
     def delete(self, path: str) -> None:
         """Remove what is at `path`. Raises as `get`."""

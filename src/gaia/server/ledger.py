@@ -10,9 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -21,39 +19,11 @@ from gaia.model.artifact import Artifact
 from gaia.model.publication import Publication
 from gaia.server.blobs import Blobs, storage_error
 from gaia.server.catalogue import Catalogue
+from gaia.server.deeds import Deed
 from gaia.server.store import audit, releases
-from gaia.server.store.audit import Entry
 from gaia.server.store.database import Database
 from gaia.server.store.releases import State, Stored
 from gaia.trust.repository import Mode, Repository
-
-
-@dataclass(frozen=True)
-class Author:
-    """Who changes something.
-
-    Attributes:
-        name: of the token.
-        client: the peer's address.
-    """
-
-    name: str
-    client: str
-
-
-@dataclass(frozen=True)
-class Deed:
-    """One change, for the audit log.
-
-    Attributes:
-        name: what was done, kebab-case.
-        subject: to what.
-    """
-
-    by: Author
-    name: str
-    subject: str
-    detail: dict[str, Any] = field(default_factory=dict)
 
 
 class Ledger:
@@ -155,17 +125,7 @@ class Ledger:
         with self.database.write() as connection, _storage():
             yield connection
             releases.mark(connection, self.repository.roles.publication())
-            audit.append(connection, [self._entry(deed)])
-
-    def _entry(self, deed: Deed) -> Entry:
-        return Entry(
-            at=self.now().isoformat(timespec="seconds"),
-            actor=deed.by.name,
-            action=deed.name,
-            subject=deed.subject,
-            client=deed.by.client,
-            detail=deed.detail,
-        )
+            audit.append(connection, [deed.entry(self.now())])
 
     def _refresh(self) -> None:
         with self.database.read() as connection:

@@ -12,6 +12,7 @@ from tuf.api.exceptions import (
 )
 
 from gaia.errors import TrustError
+from gaia.trust.expiry import advice
 
 _TELL = "Nothing new is installed. Tell the server's operator."
 
@@ -22,7 +23,8 @@ def expired(role: str, now: datetime) -> TrustError:
         "metadata-expired",
         f"The signed metadata of the role {role} has expired: "
         f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC.",
-        hint="Nothing new is installed until the clock is right or the operator has renewed it.",
+        hint="Nothing new is installed until the clock is right, or the server's operator has "
+        f"renewed it. {advice(role)}.",
     )
 
 
@@ -33,6 +35,16 @@ def clock_wrong(expires: datetime, now: datetime) -> TrustError:
         f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, but the server has signed a "
         f"timestamp that expires at {expires:%Y-%m-%d %H:%M} UTC, a day after it was signed.",
         hint="Set the clock, here or on the server. Nothing new is installed until then.",
+    )
+
+
+def clock_behind(floor: datetime, now: datetime) -> TrustError:
+    """The clock stands before a time that has certainly been."""
+    return TrustError(
+        "clock-wrong",
+        f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, but this worker was built, or last "
+        f"heard from its server, at {floor:%Y-%m-%d %H:%M} UTC.",
+        hint="Set this machine's clock. Nothing new is installed until then.",
     )
 
 

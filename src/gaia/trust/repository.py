@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -187,15 +187,11 @@ class Repository:
             OSError: the folder cannot be written; the edition before stays.
         """
         with self._lock:
-            before = self._edition
-            drafter = Drafter(before.roles, self._now())
-            if self._mode is Mode.CONVENIENCE:
-                for document in before.roles.newest():
-                    nears = due(document.role, document.signed.expires, self._now())
-                    if nears and document.role != ROOT:
-                        drafter.renew(document.role)
+            before, now = self._edition, self._now()
             try:
-                self._sign(drafter)
+                self._renew(
+                    d.role for d in before.roles.newest() if due(d.role, d.signed.expires, now)
+                )
             finally:
                 # Whatever keys are lost: the timestamp must not expire for it.
                 self._advance(self.roles)
@@ -211,12 +207,10 @@ class Repository:
             OSError: the folder cannot be written; the edition before stays.
         """
         with self._lock:
-            drafter = Drafter(self.roles, self._now())
-            if self._mode is Mode.CONVENIENCE:
-                for role in self.roles.versions.keys() - {ROOT}:
-                    drafter.renew(role)
-            self._sign(drafter)
-            self._put(self._online.anew(self._edition))
+            try:
+                self._renew(self.roles.versions)
+            finally:
+                self._put(self._online.anew(self._edition))
 
     def accept(self, bundle: Bundle, check: Callable[[Publication], None]) -> None:
         """Put a bundle in place: all of it, or nothing was changed.
@@ -237,6 +231,20 @@ class Repository:
             self._forget(before, roles)
             self._mode = self._derived_mode()
 
+    def _renew(self, roles: Iterable[str]) -> None:
+        """Sign each role anew, as far as its key is here; the first that was not is told last."""
+        refusals = []
+        for role in [*roles] if self._mode is Mode.CONVENIENCE else []:
+            if role != ROOT:
+                drafter = Drafter(self.roles, self._now())
+                drafter.renew(role)
+                try:
+                    self._sign(drafter)
+                except TrustError as error:
+                    refusals.append(error)
+        if refusals:
+            raise refusals[0]
+
     def _sign(self, drafter: Drafter) -> None:
         drafts = drafter.bundle()
         if drafts:
@@ -249,7 +257,7 @@ class Repository:
     def _forget(self, before: SignedRoles, after: SignedRoles) -> None:
         try:
             self._held.forget(before, after)
-        except (OSError, TrustError) as error:
+        except OSError as error:
             # What was asked for is done all the same.
             log.error("keys that are not trusted any more were not removed", reason=str(error))
 
@@ -257,6 +265,10 @@ class Repository:
         if edition is not self._edition:
             _write(self._folder, edition, self._edition)
             self._edition = edition
+            try:
+                self._folder.prune(_names(edition))
+            except OSError as error:
+                log.warning("old signed files were not removed", reason=str(error))
 
     def _derived_mode(self) -> Mode:
         return Mode.CONVENIENCE if self._held.hold_any(self.roles) else Mode.STRICT
@@ -276,7 +288,6 @@ def _write(folder: MetadataFiles, edition: Edition, last: Edition | None) -> Non
     for document in edition.documents():
         if document.name not in kept or document.role == TIMESTAMP:
             folder.write(document.name, document.data)
-    folder.prune(_names(edition))
 
 
 def _names(edition: Edition) -> set[str]:

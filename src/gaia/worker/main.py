@@ -40,7 +40,7 @@ def run(options: Options) -> None:
         signal.signal(number, lambda *_: stop.set())
     console = Console.adopt(os.environ)
     build = BuildInfo.load()
-    program = Program(build.version, install_path(), build.trust_root)
+    program = Program(build.version, install_path(), build.trust_root, build.built_at)
     site = site_of(program, options, console, clean_environment(os.environ))
     compose(program, options, site).run(stop)
 

@@ -30,6 +30,7 @@ class WorkerEntry(msgspec.Struct):
         outcomes: the last runs of the workload, oldest first.
         alarm: a trust failure in words; empty when all is well.
         alarm_at: Unix seconds.
+        clock_skew: seconds that its clock is ahead of the server's; null when it does not say.
     """
 
     id: str
@@ -56,6 +57,7 @@ class WorkerEntry(msgspec.Struct):
     failed: list[str]
     alarm: str
     alarm_at: float | None
+    clock_skew: float | None
 
 
 class WorkerList(msgspec.Struct):
@@ -129,4 +131,5 @@ class FleetView:
             failed=list(worker.failed),
             alarm=worker.alarm,
             alarm_at=worker.alarm_at,
+            clock_skew=worker.clock_skew,
         )

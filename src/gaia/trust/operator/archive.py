@@ -6,6 +6,8 @@ server that was restored from an old backup gets back.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from gaia.errors import InvalidInput, TrustError
@@ -74,12 +76,26 @@ class Archive:
         files.write(path, bundle.encode())
         return path
 
+    def drafts(self, versions: Mapping[str, int]) -> list[Path]:
+        """The drafts that still fit: nothing of what they change was signed since.
+
+        Args:
+            versions: of the roles, as they are now.
+        """
+        found = []
+        for path in sorted(self._drafts.glob("*.json")):
+            with contextlib.suppress(InvalidInput):
+                base = Bundle.parse(path.read_bytes()).based_on
+                if all(versions.get(role, 0) == version for role, version in base.items()):
+                    found.append(path)
+        return found
+
     def check(self, received: SignedRoles, sender: str) -> None:
         """Look whether what a server shows continues what is kept here.
 
         Raises:
             TrustError: `other-root`: it is another repository; `server-older`: something that was
-                signed is missing there.
+                signed is missing there; `server-forked`: it was signed twice.
         """
         kept = self.roles()
         common = zip(kept.roots, received.roots, strict=False)
@@ -104,6 +120,22 @@ class Archive:
                 "Nothing was signed.",
                 hint="If it was restored from a backup, give them back: gaia trust bundle. "
                 "Otherwise someone is hiding them.",
+            )
+
+        kept_bytes = {document.name: document.metadata.signed_bytes for document in kept.newest()}
+        forked = [
+            document.name
+            for document in received.newest()
+            if kept_bytes.get(document.name, document.metadata.signed_bytes)
+            != document.metadata.signed_bytes
+        ]
+        if forked:
+            raise TrustError(
+                "server-forked",
+                f"{sender} shows another {', '.join(forked)} than was signed here. Nothing was "
+                "signed.",
+                hint="Keys that sign it are in other hands, too: compare with the other key "
+                "holders, then replace them: gaia trust rotate ROLE KEY…",
             )
 
     def newer_than(self, received: SignedRoles) -> Bundle:
