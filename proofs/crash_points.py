@@ -1,7 +1,7 @@
 """Kills one real update at every call that changes files, and cuts the power there.
 
-`script/prove crash-points [--lanes N] [--only kill|recovery|repeat|power]`. It writes
-docs/reference/crash-points.md, unless it is told to do only a part.
+`script/prove crash-points [--lanes N] [--only PHASE] [--build-dir DIR]`. It writes the
+tables of docs/reference/crash-points.md, unless it is told to do only a part.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="script/prove crash-points", description=__doc__)
     options.add_argument("--lanes", type=int, default=2, help="workers at a time")
     options.add_argument("--only", choices=PHASES)
+    options.add_argument("--build-dir", type=Path, help="keep the build of the worker there")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="crash-") as name:
         folder = Path(name)
-        builder = Builder(folder / "build")
+        builder = Builder(chosen.build_dir or folder / "build")
         with Scene(folder, lambda tag: builder.stamp(tag, None, folder / tag)).set_up() as scene:
             points = list(crash_points(scene.reference))
             sweep = Sweep(scene, chosen.lanes, tell)

@@ -33,7 +33,7 @@ def test_a_service_manager_does_not_make_it_a_loop(machine: Machine) -> None:
     old = machine.release("v0.4.9", "exit-if-broken-at-once")
     machine.install(old)
     starts = machine.folder / "starts"
-    command = [sys.executable, supervisor.__file__, str(starts), str(machine.executable)]
+    command = [sys.executable, "-P", supervisor.__file__, str(starts), str(machine.executable)]
     machine.start(*command, "--name", "one")
     machine.reaches(tag="v0.4.9", state="idle")
     (machine.folder / "broken").touch()

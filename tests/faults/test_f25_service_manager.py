@@ -19,7 +19,15 @@ def start_supervised(machine: Machine) -> subprocess.Popen[bytes]:
     """Start the worker under the service manager."""
     starts = str(machine.folder / "starts")
     return machine.start(
-        *(sys.executable, supervisor.__file__, starts, str(machine.executable), "--name", "one")
+        *(
+            sys.executable,
+            "-P",
+            supervisor.__file__,
+            starts,
+            str(machine.executable),
+            "--name",
+            "one",
+        )
     )
 
 

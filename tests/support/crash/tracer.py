@@ -413,6 +413,7 @@ def main() -> None:
     with Path(setup.log).open("w", encoding="utf-8") as log:
         tracer = Tracer(setup, log)
         signal.signal(signal.SIGTERM, lambda *_: tracer.kill())
+        libc.prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG: nothing outlives the harness
         sys.exit(tracer.run(sys.argv[2:]) & 0xFF)
 
 

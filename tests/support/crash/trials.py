@@ -112,7 +112,7 @@ class Trials:
         with self._forks:
             self._template.copy_to(lane.root)
         starts = lane.root / "starts"
-        before = [sys.executable, supervisor.__file__, str(starts)] if supervised else []
+        before = [sys.executable, "-P", supervisor.__file__, str(starts)] if supervised else []
         name, process = self._start(lane, *before)
         try:
             row = self._until(
