@@ -390,7 +390,7 @@ class Start:
 
 
 def _is_done(row: Row) -> bool:
-    return row["version"] == NEW and row["state"] == "idle" and row["heartbeats"] > 30
+    return bool(row["version"] == NEW and row["state"] == "idle" and row["heartbeats"] > 30)
 
 
 def _children(pid: int) -> list[int]:
