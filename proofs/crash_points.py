@@ -1,7 +1,7 @@
 """Kills one real update at every call that changes files, and cuts the power there.
 
-`script/prove crash-points [--lanes N] [--only PHASE] [--build-dir DIR]`. It writes the
-tables of docs/reference/crash-points.md, unless it is told to do only a part.
+`script/prove crash-points [--lanes N] [--only PHASE] [--build-dir DIR]`. Each phase writes a table
+of docs/reference/crash-points.md.
 """
 
 from __future__ import annotations
@@ -10,33 +10,48 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from gaia.cli.build import Builder
-from proofs.crash_table import page
+from proofs.crash_table import rewritten, table
 from support.crash.points import Point, crash_points
 from support.crash.scene import Place, Scene
 from support.crash.sweep import Sweep, Verdict
 
-TABLE = Path(__file__).parents[1] / "docs" / "reference" / "crash-points.md"
-PHASES = ("kill", "recovery", "repeat", "power")
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "crash-points.md"
+
+Act = Callable[[Place], Verdict]
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one phase has shown, and how long it took."""
+def kill(sweep: Sweep, points: list[Point]) -> Iterator[Act]:
+    """Killed right before and right after each call."""
+    return (partial(sweep.crash, point) for point in points)
 
-    phase: str
-    verdicts: Sequence[Verdict]
-    seconds: float
 
-    @property
-    def broken(self) -> int:
-        """Promises that were not kept."""
-        return sum(len(verdict.broken) for verdict in self.verdicts)
+def recovery(sweep: Sweep, points: list[Point]) -> Iterator[Act]:
+    """Killed, and killed again in every new kind of recovery."""
+    return (partial(sweep.crash_twice, point) for point in points)
+
+
+def repeat(sweep: Sweep, points: list[Point]) -> Iterator[Act]:
+    """Killed at one call again and again, if the call makes what could be left over."""
+    makers = ("open", "creat", "mkdir", "link", "rename")
+    return (
+        partial(sweep.crash_repeatedly, point)
+        for point in points
+        if point.call.call.startswith(makers)
+    )
+
+
+def power(sweep: Sweep, points: list[Point]) -> Iterator[Act]:
+    """Without power right after each call."""
+    return (partial(sweep.cut_power, cut) for cut in sweep.power_cuts(points))
+
+
+PHASES = {act.__name__: act for act in (kill, recovery, repeat, power)}
 
 
 def main() -> None:
@@ -46,39 +61,25 @@ def main() -> None:
     options.add_argument("--only", choices=PHASES)
     options.add_argument("--build-dir", type=Path, help="keep the build of the worker there")
     chosen = options.parse_args()
+    broken = 0
     with tempfile.TemporaryDirectory(prefix="crash-") as name:
         folder = Path(name)
         builder = Builder(chosen.build_dir or folder / "build")
         with Scene(folder, lambda tag: builder.stamp(tag, None, folder / tag)).set_up() as scene:
             points = list(crash_points(scene.reference))
-            sweep = Sweep(scene, chosen.lanes, tell)
-            acts: dict[str, Callable[[], Iterable[Callable[[Place], Verdict]]]] = {
-                "kill": lambda: (partial(sweep.crash, point) for point in points),
-                "recovery": lambda: (partial(sweep.crash_twice, point) for point in points),
-                "repeat": lambda: (
-                    partial(sweep.crash_repeatedly, point) for point in points if _makes(point)
-                ),
-                "power": lambda: (
-                    partial(sweep.cut_power, cut) for cut in sweep.power_cuts(points)
-                ),
-            }
-            results = []
+            changes = sum(point.stands_for for point in points)
+            print(f"{len(scene.reference)} calls, {changes} change something, {len(points)} points")
             for phase in [chosen.only] if chosen.only else PHASES:
                 begun = time.monotonic()
-                verdicts = sweep.run(acts[phase]())
-                results.append(Result(phase, verdicts, time.monotonic() - begun))
-    if not chosen.only:
-        calls = sum(point.stands_for for point in points)
-        by_phase = {result.phase: result.verdicts for result in results}
-        figures = [
-            f"- {len(scene.reference)} calls; {calls} changed something, at {len(points)} points",
-            *(f"- {summary(result)}" for result in results),
-        ]
-        before = TABLE.read_text(encoding="utf-8")
-        TABLE.write_text(page(before, points, by_phase, figures), encoding="utf-8")
-    for result in results:
-        print(summary(result))
-    sys.exit(min(1, sum(result.broken for result in results)))
+                sweep = Sweep(scene, chosen.lanes, tell)
+                verdicts = sweep.run(PHASES[phase](sweep, points))
+                line = figures(verdicts, changes, len(points), time.monotonic() - begun)
+                page = PAGE.read_text(encoding="utf-8")
+                page = rewritten(page, phase, [line, "", *table(points, verdicts)])
+                PAGE.write_text(page, encoding="utf-8")
+                print(f"{phase}: {line}", flush=True)
+                broken += sum(len(verdict.broken) for verdict in verdicts)
+    sys.exit(min(1, broken))
 
 
 def tell(verdict: Verdict) -> None:
@@ -89,19 +90,16 @@ def tell(verdict: Verdict) -> None:
         print(f"  BROKEN {broken}", flush=True)
 
 
-def summary(result: Result) -> str:
-    """A line for each phase."""
-    kills = sum(len(verdict.lives) for verdict in result.verdicts)
-    unreached = sum(verdict.unreached for verdict in result.verdicts)
+def figures(verdicts: list[Verdict], changes: int, points: int, seconds: float) -> str:
+    """The figures of a phase, in a line."""
+    crashes = sum(verdict.crashes for verdict in verdicts)
+    unreached = sum(verdict.unreached for verdict in verdicts)
+    broken = sum(len(verdict.broken) for verdict in verdicts)
     return (
-        f"{result.phase}: {kills} crashes, {unreached} moments not reached, "
-        f"{result.broken} promises broken, {result.seconds / 60:.0f} min"
+        f"{datetime.now(UTC):%Y-%m-%d}: {changes} calls that change something, at {points} points; "
+        f"{crashes} crashes, **{broken} promises broken**; {unreached} moments that timing kept "
+        f"from coming; {seconds / 60:.0f} min."
     )
-
-
-def _makes(point: Point) -> bool:
-    """Whether the call makes something that could be left over."""
-    return point.call.call.startswith(("open", "creat", "mkdir", "link", "rename"))
 
 
 if __name__ == "__main__":

@@ -26,15 +26,15 @@ class Verdict:
     """What became of the crashes at one point.
 
     Attributes:
-        lives: which release was at the path right after each kill.
-        again: kills in recovery.
+        crashes: how many there were.
+        lives: which release was at the path right after each.
         unreached: moments that never came, as they depend on timing.
         broken: promises that were not kept.
     """
 
     point: Point
+    crashes: int = 0
     lives: list[str] = field(default_factory=list)
-    again: int = 0
     unreached: int = 0
     broken: list[str] = field(default_factory=list)
 
@@ -94,6 +94,7 @@ class Sweep:
         if not self._kill(lane, moment):
             verdict.unreached += 1
             return
+        verdict.crashes += 1
         try:
             verdict.lives.append(self._scene.live(lane))
             self._scene.check_owners_things(lane)
@@ -123,7 +124,7 @@ class Sweep:
             if not again.killed():
                 verdict.unreached += 1
                 continue
-            verdict.again += 1
+            verdict.crashes += 1
             try:
                 verdict.lives.append(self._scene.live(lane))
                 self._scene.converge(lane, NEW, OLD)
@@ -144,7 +145,7 @@ class Sweep:
             first = moment.role.replace("run-2", "run-1")
             moment = Moment(first, moment.call, moment.path, moment.nth, moment.after)
             names.append(len(lane.names()))
-        verdict.again = len(names)
+        verdict.crashes = len(names)
         if len(names) == REPEATS and names[-1] > names[1]:
             verdict.broken.append(f"files after each crash: {names}")
         return verdict
@@ -168,7 +169,7 @@ class Sweep:
 
     def cut_power(self, cut: PowerCut, lane: Place) -> Verdict:
         """Lay out what the power cut has left, and see the next start converge."""
-        verdict = Verdict(cut.point)
+        verdict = Verdict(cut.point, crashes=1)
         origin, here = self._scene.origin.root, lane.root
         power.lay_out(cut.tree, here, (os.fsencode(origin), os.fsencode(here)))
         try:
