@@ -10,16 +10,19 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from gaia.cli.build import Builder
 from proofs.crash_table import rewritten, table
-from support.crash.points import Point, crash_points
-from support.crash.scene import Place, Scene
+from support.crash.place import Place
+from support.crash.points import Point, crash_points, of_the_revert
+from support.crash.scene import REVERT, UPDATE, Scene, Story
 from support.crash.sweep import Sweep, Verdict
+from support.single_file import TESTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "crash-points.md"
 
@@ -51,7 +54,23 @@ def power(sweep: Sweep, points: list[Point]) -> Iterator[Act]:
     return (partial(sweep.cut_power, cut) for cut in sweep.power_cuts(points))
 
 
-PHASES = {act.__name__: act for act in (kill, recovery, repeat, power)}
+@dataclass(frozen=True)
+class Phase:
+    """One table of the page: what is done, in which story, at which points."""
+
+    acts: Callable[[Sweep, list[Point]], Iterator[Act]]
+    story: Story = UPDATE
+    among: Callable[[Iterable[Point]], Iterable[Point]] = iter
+
+
+PHASES = {
+    "kill": Phase(kill),
+    "recovery": Phase(recovery),
+    "repeat": Phase(repeat),
+    "power": Phase(power),
+    "revert-kill": Phase(kill, REVERT, of_the_revert),
+    "revert-power": Phase(power, REVERT, of_the_revert),
+}
 
 
 def main() -> None:
@@ -59,27 +78,36 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="script/prove crash-points", description=__doc__)
     options.add_argument("--lanes", type=int, default=2, help="workers at a time")
     options.add_argument("--only", choices=PHASES)
-    options.add_argument("--build-dir", type=Path, help="keep the build of the worker there")
+    options.add_argument("--build-dir", type=Path, help="keep what is built there")
     chosen = options.parse_args()
-    broken = 0
+    names = [chosen.only] if chosen.only else list(PHASES)
     with tempfile.TemporaryDirectory(prefix="crash-") as name:
         folder = Path(name)
-        builder = Builder(chosen.build_dir or folder / "build")
-        with Scene(folder, lambda tag: builder.stamp(tag, None, folder / tag)).set_up() as scene:
-            points = list(crash_points(scene.reference))
-            changes = sum(point.stands_for for point in points)
-            print(f"{len(scene.reference)} calls, {changes} change something, {len(points)} points")
-            for phase in [chosen.only] if chosen.only else PHASES:
-                begun = time.monotonic()
-                sweep = Sweep(scene, chosen.lanes, tell)
-                verdicts = sweep.run(PHASES[phase](sweep, points))
-                line = figures(verdicts, changes, len(points), time.monotonic() - begun)
-                page = PAGE.read_text(encoding="utf-8")
-                page = rewritten(page, phase, [line, "", *table(points, verdicts)])
-                PAGE.write_text(page, encoding="utf-8")
-                print(f"{phase}: {line}", flush=True)
-                broken += sum(len(verdict.broken) for verdict in verdicts)
+        builds = chosen.build_dir or folder / "builds"
+        broken = sum(prove(phase, folder / phase, builds, chosen.lanes) for phase in names)
     sys.exit(min(1, broken))
+
+
+def prove(name: str, folder: Path, builds: Path, lanes: int) -> int:
+    """Run a phase and write its table; how many promises were broken."""
+    folder.mkdir()
+    phase = PHASES[name]
+    if phase.story == UPDATE:
+        builder = Builder(builds / "worker")
+    else:
+        builder = Builder(builds / "saboteur", entry="support.saboteur:main", source=TESTS)
+    begun = time.monotonic()
+    with Scene(
+        folder, lambda tag: builder.stamp(tag, None, folder / tag), phase.story
+    ).set_up() as scene:
+        points = list(phase.among(crash_points(scene.reference)))
+        sweep = Sweep(scene, lanes, tell)
+        verdicts = sweep.run(phase.acts(sweep, points))
+    line = figures(verdicts, points, time.monotonic() - begun)
+    page = rewritten(PAGE.read_text(encoding="utf-8"), name, [line, "", *table(points, verdicts)])
+    PAGE.write_text(page, encoding="utf-8")
+    print(f"{name}: {line}", flush=True)
+    return sum(len(verdict.broken) for verdict in verdicts)
 
 
 def tell(verdict: Verdict) -> None:
@@ -90,13 +118,14 @@ def tell(verdict: Verdict) -> None:
         print(f"  BROKEN {broken}", flush=True)
 
 
-def figures(verdicts: list[Verdict], changes: int, points: int, seconds: float) -> str:
+def figures(verdicts: list[Verdict], points: list[Point], seconds: float) -> str:
     """The figures of a phase, in a line."""
+    changes = sum(point.stands_for for point in points)
     crashes = sum(verdict.crashes for verdict in verdicts)
     unreached = sum(verdict.unreached for verdict in verdicts)
     broken = sum(len(verdict.broken) for verdict in verdicts)
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}: {changes} calls that change something, at {points} points; "
+        f"{datetime.now(UTC):%Y-%m-%d}: {changes} calls that change files, at {len(points)} points; "
         f"{crashes} crashes, **{broken} promises broken**; {unreached} moments that timing kept "
         f"from coming; {seconds / 60:.0f} min."
     )

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from support.crash.place import NEW, OLD
 from support.crash.points import Point
-from support.crash.scene import NEW, OLD
+from support.crash.scene import REVERT
 from support.crash.sweep import Verdict
 
 END = "<!-- end -->"
 _INSIDE = re.compile(r"(HASH\.tmp-[^/ ]*)/[^ ]+")
-_RELEASES = {OLD: "old", NEW: "new"}
+_RELEASES = {OLD: "old", NEW: "new", REVERT.goal: "new"}
 
 
 @dataclass

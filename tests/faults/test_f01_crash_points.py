@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from support.crash.place import NEW, OLD
 from support.crash.points import Point, crash_points, of_the_swap
-from support.crash.scene import NEW, OLD, Scene
+from support.crash.scene import Scene
 from support.crash.sweep import Sweep, Verdict
 
 pytestmark = [pytest.mark.needs_worker_build, pytest.mark.timeout(1200)]

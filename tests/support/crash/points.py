@@ -15,6 +15,7 @@ _ROLES = {
     "preflight": "its self-check",
     "run-1''": "guard",
     "run-2": "new version",
+    "run-1''+": "old version again",
 }
 _HASH = re.compile(r"[0-9a-f]{32,64}")
 _BULK = re.compile(r"(?P<whole>worker/\.gaia/[0-9a-f]{32}\.tmp-[^/]*)/.+")
@@ -91,3 +92,12 @@ def of_the_swap(points: Iterable[Point]) -> Iterator[Point]:
             yield point
         if begun and call.call == "unlink" and call.path.endswith(".probation"):
             return
+
+
+def of_the_revert(points: Iterable[Point]) -> Iterator[Point]:
+    """From the first call of the new version to the last."""
+    begun = False
+    for point in points:
+        begun = begun or point.who == "new version"
+        if begun:
+            yield point

@@ -1,8 +1,7 @@
-"""The stage of the crash proofs: a real server with two releases, and worker folders to kill in.
+"""The stage of the crash proofs: a real server with its releases, and worker folders to kill in.
 
-A `Place` is all that one worker owns on the disk: executable, state, experiments. The template is
-one that has lived: it has been updated before, so that a backup, two runtimes, trusted metadata
-and a bundle are there when the update in question begins.
+The template of those folders has lived: it has been updated before, so that a backup, two runtimes,
+trusted metadata and a bundle are there when the update in question begins.
 """
 
 from __future__ import annotations
@@ -11,153 +10,51 @@ import hashlib
 import itertools
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from support.bundles import pack_files
 from support.crash import tracer
-from support.crash.tracer import Call, Moment, Setup
+from support.crash.place import (
+    FIRST,
+    INTERVAL,
+    NEW,
+    OLD,
+    OWNERS_FILE,
+    SHAPES,
+    Place,
+    bundle_of,
+    sha256,
+)
+from support.crash.start import Broken, Row, Start
+from support.crash.tracer import Moment, Setup
 from support.fleet import BUNDLE, LINUX, Api
 from support.server import ServerProcess
 
-FIRST, OLD, NEW = "v0.4.8", "v0.4.9", "v0.5.0"
-EXECUTABLE = "worker/gaia-worker"
-OWNERS_FILE = "work/experiments/mine.csv"
-PATIENCE = 120.0
-INTERVAL = "0.1"
-_POLL = 0.1
-
-Row = dict[str, Any]
-"""A worker as the fleet's list shows it."""
-
-# Says what it sees of its bundle as long as it runs: all of one edition, or a mixture.
-_WORKLOAD = """
-import pathlib, time
-EDITION, NAMES = {edition!r}, {names!r}
-def look():
-    files = [p for p in pathlib.Path("experiments").rglob("*")
-             if p.is_file() and p.name[0] != "." and p.name != "mine.csv"]
-    return sorted((str(p), p.read_text()) for p in files)
-while True:
-    try:
-        whole = look() == [(name, EDITION) for name in NAMES]
-    except OSError:
-        whole = False
-    with open("../seen", "a") as out:
-        out.write(f"{{EDITION}} {{'whole' if whole else 'MIXTURE'}}\\n")
-    time.sleep(0.05)
-"""
-_RUNTIME = re.compile(r"[0-9a-f]{32}(\.tmp-.*)?")
-_SHAPES = {
-    OLD: ("experiments/a.txt", "experiments/deep/b.txt", "experiments/gone.txt", "experiments/x"),
-    NEW: (
-        "experiments/a.txt",
-        "experiments/deep/b.txt",
-        "experiments/n/new.txt",
-        "experiments/x/y",
-    ),
-}
-
-
-class Broken(AssertionError):
-    """A promise that was not kept."""
-
-
-def bundle_of(tag: str) -> bytes:
-    """The experiments of a release: files that stay, go, come, and become a folder."""
-    names = _SHAPES[tag]
-    files = dict.fromkeys(names, tag)
-    return pack_files({**files, "run_all.py": _WORKLOAD.format(edition=tag, names=sorted(names))})
-
-
-def sha256(path: Path) -> str:
-    """Of the file; empty when there is none."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
-
 
 @dataclass(frozen=True)
-class Place:
-    """A folder with everything that one worker owns."""
+class Story:
+    """What happens on the scene.
 
-    root: Path
+    Attributes:
+        goal: the release that is published to the worker at rest on the old one.
+        end: the release that it rests on then.
+        ends: those that it may rest on when it was killed more than once.
+    """
 
-    @property
-    def executable(self) -> Path:
-        return self.root / EXECUTABLE
-
-    def command(self, server: str, name: str, *options: str) -> list[str]:
-        """How its owner starts the worker."""
-        return [
-            str(self.executable),
-            *("--server", server, "--name", name, "--auto-update", "--sync-experiments"),
-            *("--experiments-dir", str(self.root / "work/experiments")),
-            *("--state-dir", str(self.root / "state"), "--heartbeat-interval", INTERVAL),
-            *options,
-            *("--", sys.executable, "run_all.py"),
-        ]
-
-    def copy_to(self, root: Path) -> Place:
-        """A copy in the place of what is there; of the runtimes, which nobody writes to, links."""
-        shutil.rmtree(root, ignore_errors=True)
-
-        def copy(source: str, target: str) -> str:
-            if "/_internal/" in source:
-                os.link(source, target)
-                return target
-            return shutil.copy2(source, target)
-
-        shutil.copytree(self.root, root, copy_function=copy, symlinks=True)
-        return Place(root)
-
-    def names(self) -> set[str]:
-        """Everything that is there but the runtimes' insides and what the workload notes."""
-        found = set()
-        for folder, folders, files in os.walk(self.root):
-            inside = Path(folder).relative_to(self.root)
-            found |= {str(inside / name) for name in (*folders, *files)}
-            folders[:] = [name for name in folders if not _RUNTIME.fullmatch(name)]
-        return found - {"seen"}
-
-    def digest(self) -> str:
-        """Equal for places from which every start goes on in the same way.
-
-        What is merely told from their content are times, and process IDs in names.
-        """
-        total = hashlib.sha256()
-        for folder, folders, files in os.walk(self.root):
-            folders.sort()
-            for name in sorted(files):
-                path = Path(folder, name)
-                if name in ("seen", "gaia-worker.log", "workload.json"):
-                    continue
-                told = tracer.without_process(str(path.relative_to(self.root)))
-                kind = path.stat().st_mode, path.stat().st_size
-                content = "" if "_internal" in folder else sha256(path)
-                if name in ("gaia-worker.journal", "gaia-worker.journal.tmp"):
-                    content = _without_times(path)
-                total.update(repr((told, kind[0], content or kind)).encode())
-            total.update(repr(tracer.without_process(folder)).encode())
-        return total.hexdigest()
+    goal: str
+    end: str
+    ends: tuple[str, ...]
 
 
-def _without_times(path: Path) -> str:
-    try:
-        document = json.loads(path.read_bytes())
-        return json.dumps([document.get(k) for k in ("state", "target", "from", "rescue")])
-    except ValueError:
-        return sha256(path)
+UPDATE = Story(NEW, NEW, (NEW, OLD))
+REVERT = Story(f"{NEW}-exit.late", OLD, (OLD,))
+"""The new release, as `support.saboteur` makes it, ends on probation."""
 
 
 class Scene:
@@ -168,19 +65,21 @@ class Scene:
         origin: where the update ran that nothing disturbed.
         reference: the calls of that.
         contents: what its files held when they were fsynced.
-        at_rest: the names that there may be in the end, with each of the two releases.
+        at_rest: the names that there may be in the end.
 
     Args:
         build: makes the single-file worker of a version.
     """
 
-    def __init__(self, folder: Path, build: Callable[[str], Path]) -> None:
+    def __init__(self, folder: Path, build: Callable[[str], Path], story: Story = UPDATE) -> None:
         self.folder = folder
+        self.story = story
         self.contents = folder / "contents"
         self.origin = Place(folder / "lane-0" / "place")
-        self.files = {tag: build(tag) for tag in (FIRST, OLD, NEW)}
+        self.files = {tag: build(tag) for tag in (FIRST, OLD, story.goal)}
         self.digests = {tag: sha256(path) for tag, path in self.files.items()}
-        self.bundles = {tag: hashlib.sha256(bundle_of(tag)).hexdigest() for tag in (OLD, NEW)}
+        bundle = bundle_of(NEW if story.goal == NEW else OLD)
+        self._bundle = hashlib.sha256(bundle).hexdigest()
         self._numbers = itertools.count()
         self._server = ServerProcess(
             folder / "server",
@@ -197,7 +96,7 @@ class Scene:
             self.api = Api(self._server.url, self._server.token)
             self._publish(FIRST, OLD)
             self.template = self._make_template()
-            self._publish(NEW)
+            self._publish(self.story.goal)
             self.at_rest = self._see_it_undisturbed()
             yield self
         finally:
@@ -222,10 +121,13 @@ class Scene:
                 stderr=output,
                 start_new_session=True,
             )
-        return Start(self.api, name, place, process)
+        return Start(self.api, name, place, process, self._rests)
 
     def converge(self, place: Place, *tags: str) -> Start:
         """Start the worker; it comes to rest on one of `tags`, whole, with nothing left over.
+
+        Args:
+            tags: the story's end, if none is given.
 
         Raises:
             Broken: it does not.
@@ -245,7 +147,7 @@ class Scene:
             Broken: there was.
         """
         self.check_owners_things(place)
-        if surplus := place.names() - self.at_rest[self.live(place)]:
+        if surplus := place.names() - self.at_rest:
             raise Broken(f"left over: {sorted(surplus)}")
 
     def check_owners_things(self, place: Place) -> None:
@@ -265,37 +167,38 @@ class Scene:
         found = sha256(place.executable)
         if not os.access(place.executable, os.X_OK):
             raise Broken("there is no executable at the path")
-        for tag in (OLD, NEW):
+        for tag in (OLD, self.story.goal):
             if found == self.digests[tag]:
                 return tag
         raise Broken("what is at the path is neither the old nor the new release")
 
-    def _rests(self, row: Row, tags: Sequence[str]) -> bool:
+    def _rests(self, row: Row, tags: Sequence[str] = ()) -> bool:
         return (
-            row["version"] in tags
+            row["version"] in (tags or [self.story.end])
             and row["state"] == "idle"
-            and row["bundle"] == self.bundles[NEW]
+            and row["bundle"] == self._bundle
+            and row["workload"] is not None
             and row["workload"]["state"] == "running"
-            and (row["version"] == NEW or bool(row["failed"]))
+            and (row["version"] == self.story.goal or bool(row["failed"]))
         )
 
     def _publish(self, *tags: str) -> None:
         for tag in tags:
             self.api.curl_upload(tag, LINUX, self.files[tag])
-            if tag in self.bundles:
+            if tag in SHAPES:
                 path = self.folder / f"{tag}.tar.gz"
                 path.write_bytes(bundle_of(tag))
                 self.api.curl_upload(tag, BUNDLE, path)
 
-    def _see_it_undisturbed(self) -> dict[str, set[str]]:
-        """The names that an update leaves, and those that a release that was taken back leaves."""
+    def _see_it_undisturbed(self) -> set[str]:
+        """The names that the story leaves; a release that is taken back leaves the old ones too."""
         self.contents.mkdir()
         place = self.template.copy_to(self.origin.root)
         start = self.start(place, contents=str(self.contents))
-        start.until(lambda row: self._rests(row, [NEW]))
+        start.until(self._rests)
         start.stop()
         self.reference = start.calls()
-        return {NEW: place.names(), OLD: self.template.names() | place.names()}
+        return self.template.names() | place.names()
 
     def _make_template(self) -> Place:
         place = Place(self.folder / "template" / "place")
@@ -308,91 +211,10 @@ class Scene:
             lambda row: (
                 row["version"] == OLD
                 and row["state"] == "idle"
-                and row["bundle"] == self.bundles[OLD]
+                and row["bundle"] == hashlib.sha256(bundle_of(OLD)).hexdigest()
                 and row["workload"]["state"] == "running"
             )
         )
         start.stop()
         (place.root / "seen").unlink()
         return place
-
-
-class Start:
-    """A worker that runs under the tracer."""
-
-    def __init__(self, api: Api, name: str, place: Place, process: subprocess.Popen[bytes]) -> None:
-        self._api = api
-        self._name = name
-        self._place = place
-        self._process = process
-        self._id = ""
-
-    def until(self, wanted: Callable[[Row], bool]) -> None:
-        """Wait for the fleet's row of it to be as wanted.
-
-        Raises:
-            Broken: it never is, or the worker ends.
-        """
-        deadline = time.monotonic() + PATIENCE
-        row: Row = {}
-        while not (row and row["workload"] and wanted(row)):
-            if self._process.poll() is not None:
-                raise Broken(f"the worker ended with {self._process.returncode}; {self._told()}")
-            if time.monotonic() > deadline:
-                raise Broken(f"it does not come to rest: {row}; {self._told()}")
-            time.sleep(_POLL)
-            row = self._row()
-
-    def killed(self) -> bool:
-        """Wait for the tracer's kill; False when the moment did not come before it was at rest."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return self._process.wait(10 * _POLL) == tracer.KILLED
-            except subprocess.TimeoutExpired:
-                row = self._row()
-                if time.monotonic() > deadline or (row and _is_done(row)):
-                    self.kill()
-                    return False
-
-    def _row(self) -> Row:
-        """Asked for by ID once that is known, as the list of all is long in the end."""
-        if self._id:
-            found: Row = self._api.get(f"/api/fleet/{self._id}")
-            return found
-        row = self._api.row(self._name)
-        self._id = row.get("id", "")
-        return row
-
-    def stop(self) -> None:
-        """End the worker in good order, and the tracer with it."""
-        for pid in _children(self._process.pid):
-            os.kill(pid, signal.SIGTERM)
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def kill(self) -> None:
-        """End everything at once."""
-        self._process.terminate()
-        self._process.wait(30)
-
-    def calls(self) -> list[Call]:
-        """What the tracer noted."""
-        return [
-            Call(**json.loads(line))
-            for line in (self._place.root.parent / "calls").read_text().splitlines()
-        ]
-
-    def _told(self) -> str:
-        return (self._place.root.parent / "worker.log").read_text(errors="replace")[-3000:]
-
-
-def _is_done(row: Row) -> bool:
-    return bool(row["version"] == NEW and row["state"] == "idle" and row["heartbeats"] > 30)
-
-
-def _children(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in children.read_text().split()] if children.exists() else []

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from support.crash import power
+from support.crash.place import Place
 from support.crash.points import Point, crash_points
-from support.crash.scene import NEW, OLD, Broken, Place, Scene
+from support.crash.scene import Scene
+from support.crash.start import Broken
 from support.crash.tracer import Call, Moment
 
 TRIES = 3
@@ -99,7 +101,7 @@ class Sweep:
             verdict.lives.append(self._scene.live(lane))
             self._scene.check_owners_things(lane)
             if self._is_news(lane):
-                self._scene.converge(lane, NEW)
+                self._scene.converge(lane)
         except Broken as broken:
             verdict.broken.append(f"{'after' if moment.after else 'before'}: {broken}")
 
@@ -114,7 +116,7 @@ class Sweep:
             verdict.unreached += 1
             return verdict
         kept = lane.copy_to(lane.root.with_name("kept"))
-        start = self._scene.converge(lane, NEW)
+        start = self._scene.converge(lane)
         way = list(_recovery(start.calls()))
         if not self._is_new_way(way):
             return verdict
@@ -127,7 +129,7 @@ class Sweep:
             verdict.crashes += 1
             try:
                 verdict.lives.append(self._scene.live(lane))
-                self._scene.converge(lane, NEW, OLD)
+                self._scene.converge(lane, *self._scene.story.ends)
             except Broken as broken:
                 verdict.broken.append(f"again at {second.what}: {broken}")
         return verdict
@@ -174,7 +176,7 @@ class Sweep:
         power.lay_out(cut.tree, here, (os.fsencode(origin), os.fsencode(here)))
         try:
             verdict.lives.append(self._scene.live(lane))
-            self._scene.converge(lane, NEW)
+            self._scene.converge(lane)
         except Broken as broken:
             verdict.broken.append(f"{cut.kept.replace('_', ' ')}: {broken}")
         return verdict

@@ -81,7 +81,8 @@ class Thread:
     """One that is traced.
 
     Attributes:
-        role: `run-1`, `preflight`, …, or its parent's with a stroke for each fork.
+        role: `run-1`, `run-2` when the executable became itself anew, `preflight`, `workload`; a
+            stroke for each fork, and a plus when a forked one became the executable.
         at: the call that it is in.
         place: the absolute path of that.
     """
@@ -289,8 +290,8 @@ class Tracer:
 
     def _role_of_program(self, role: str, program: str) -> str:
         if program == self._setup.executable:
-            run = re.match(r"run-([0-9]+)", role)
-            return f"run-{int(run[1]) + 1 if run else 1}"
+            run = re.fullmatch(r"run-([0-9]+)|", role)
+            return f"run-{int(run[1] or 0) + 1}" if run else f"{role}+"
         if program == f"{self._setup.executable}.new":
             return "preflight"
         return role if program.startswith(self._setup.root) else "workload"

@@ -20,7 +20,8 @@ from typing import Any
 
 from gaia.cli.build import Builder
 from support import supervisor
-from support.crash.scene import OLD, PATIENCE, Broken, Place, bundle_of, sha256
+from support.crash.place import OLD, Place, bundle_of, sha256
+from support.crash.start import PATIENCE, Broken
 from support.fleet import BUNDLE, LINUX, Api, end_session
 from support.server import ServerProcess
 from support.single_file import TESTS
