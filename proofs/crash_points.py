@@ -125,7 +125,7 @@ def figures(verdicts: list[Verdict], points: list[Point], seconds: float) -> str
     unreached = sum(verdict.unreached for verdict in verdicts)
     broken = sum(len(verdict.broken) for verdict in verdicts)
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}: {changes} calls that change files, at {len(points)} points; "
+        f"{datetime.now(UTC):%Y-%m-%d}: {changes} calls that change files, {len(points)} points; "
         f"{crashes} crashes, **{broken} promises broken**; {unreached} moments that timing kept "
         f"from coming; {seconds / 60:.0f} min."
     )
