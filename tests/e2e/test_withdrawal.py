@@ -163,6 +163,7 @@ def test_the_floor_holds(make_fleet: Callable[..., Fleet], build: Callable[[str]
         with pytest.raises(urllib.error.HTTPError) as refusal:
             call(fleet.api, method, path, body)
         assert refusal.value.code == 409
+        refusal.value.close()
     fleet.api.more_heartbeats("a", 3)
     assert fleet.api.row("a")["version"] == "v0.6.0"
     # With a higher release there is a way out of the withdrawn one, and it leads up.

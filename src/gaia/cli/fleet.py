@@ -119,6 +119,9 @@ def _trouble(worker: dict[str, Any]) -> str:
     failure = worker.get("failure")
     if failure:
         return f"{failure['tag']} failed: {failure['reason']}"
+    if worker.get("withdrawn"):
+        target, reason = worker.get("target"), worker.get("reason")
+        return f"withdrawn; goes to {target}" if target else f"withdrawn; stays: {reason}"
     skew = _skew(worker)
     if skew:
         return f"its clock is {skew}"

@@ -106,28 +106,17 @@ class SigningSession:
             InvalidInput: `no-archive`: nothing here says which root to trust.
             GaiaError: as `Connection.get`.
         """
-        received = self.received()
+        shown = self.received()
         if self.archive.empty:
-            self._check_pin(received)
+            self._check_pin(shown)
         else:
-            self.archive.check(received, "The server")
-        self.archive.keep(received)
-        return received
+            self.archive.check(shown, "The server")
+        self.archive.keep(shown)
+        return shown
 
     def received(self) -> SignedRoles:
-        """What the server shows, signed by the keys that it names itself.
-
-        Raises:
-            TrustError: `metadata-refused`.
-            GaiaError: as `Connection.get`.
-        """
-        answer = self.connection.get("/api/tuf/bundle")
-        try:
-            texts = msgspec.convert(answer, SignedFiles).files
-        except msgspec.ValidationError as error:
-            raise ReceivedFiles({}, "the server").damaged("as a whole", str(error)) from error
-        files = {name: text.encode() for name, text in texts.items()}
-        return load_newest(ReceivedFiles(files, "the server"))
+        """As `received`, from this session's server."""
+        return received(self.connection)
 
     def change(self, make: Change) -> Outcome:
         """Have a change signed and accepted; made anew when someone else is faster.
@@ -174,6 +163,7 @@ class SigningSession:
         Raises:
             InvalidInput: `no-assent`.
             Conflict: `bundle-refused` or `file-conflict`: an honest server would not take it.
+            Refused: `role-too-long`: workers would not read it.
         """
         examined(roles, bundle, datetime.now(UTC))
         changes = differences(roles, bundle, self.keyring.called())
@@ -199,7 +189,7 @@ class SigningSession:
         self.connection.put("/api/tuf/bundle", bundle.encode())
         self.archive.keep(bundle.over(roles))
 
-    def _check_pin(self, received: SignedRoles) -> None:
+    def _check_pin(self, shown: SignedRoles) -> None:
         if self._pin is None:
             raise InvalidInput(
                 "no-archive",
@@ -208,13 +198,41 @@ class SigningSession:
                 hint="Name the trust folder (--trust-dir), or give the root's fingerprint as it "
                 "was noted when the root was made: --trust-root sha256:HEX.",
             )
-        if check_sha256(self._pin.removeprefix("sha256:").lower()) != received.fingerprint:
-            raise InvalidInput(
-                "other-fingerprint",
-                f"The server's trust root is sha256:{received.fingerprint}, not the one that was "
-                "given. Nothing was signed.",
-                hint="Compare both with what was noted when the root was made.",
-            )
+        check_fingerprint(self._pin, shown, "The server")
+
+
+def received(connection: Connection) -> SignedRoles:
+    """What a server shows, signed by the keys that it names itself.
+
+    Raises:
+        TrustError: `metadata-refused`.
+        GaiaError: as `Connection.get`.
+    """
+    answer = connection.get("/api/tuf/bundle")
+    try:
+        texts = msgspec.convert(answer, SignedFiles).files
+    except msgspec.ValidationError as error:
+        raise ReceivedFiles({}, "the server").damaged("as a whole", str(error)) from error
+    files = {name: text.encode() for name, text in texts.items()}
+    return load_newest(ReceivedFiles(files, "the server"))
+
+
+def check_fingerprint(pin: str, roles: SignedRoles, sender: str) -> None:
+    """Look whether roles are of the repository that is pinned.
+
+    Args:
+        pin: SHA-256 of the first root, with or without `sha256:` before it.
+
+    Raises:
+        InvalidInput: `invalid-digest` or `other-fingerprint`.
+    """
+    if check_sha256(pin.removeprefix("sha256:").lower()) != roles.fingerprint:
+        raise InvalidInput(
+            "other-fingerprint",
+            f"{sender}'s trust root is sha256:{roles.fingerprint}, not the one that was given. "
+            "Nothing was changed.",
+            hint="Compare both with what was noted when the root was made.",
+        )
 
 
 def _passed_over(entry: Entry) -> None:

@@ -95,7 +95,7 @@ def assemble(settings: Settings, now: Callable[[], datetime] = _now) -> Assembly
     housekeeping = Housekeeping(database, authenticator, journal, ledger, watch)
     metrics = Metrics(fleet, repository.expiries, now)
     sessions = Sessions()
-    view = FleetView(fleet)
+    view = FleetView(fleet, ledger.catalogue)
     heartbeats = HeartbeatService(fleet, ledger.catalogue, settings.min_heartbeat_interval)
 
     operations = Operations(database, metrics, lambda: describe(endpoints))

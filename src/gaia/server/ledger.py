@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 
+import structlog
 from sqlalchemy import Connection
 
-from gaia.errors import GaiaError
+from gaia.errors import GaiaError, TrustError
 from gaia.model.artifact import Artifact
 from gaia.model.publication import Publication
 from gaia.server.blobs import Blobs, storage_error
@@ -24,6 +25,8 @@ from gaia.server.store import audit, releases
 from gaia.server.store.database import Database
 from gaia.server.store.releases import State, Stored
 from gaia.trust.repository import Mode, Repository
+
+log = structlog.get_logger()
 
 
 class Ledger:
@@ -54,7 +57,8 @@ class Ledger:
         """Finish what a crash has interrupted, then read the catalogue.
 
         In convenience mode all that was published is signed again where the trust repository does
-        not have it, as one from an older backup than the database.
+        not have it, as one from an older backup than the database. Where a key is missing for that,
+        it waits, and is tried again at the next start.
 
         Raises:
             GaiaError: the database or the trust repository cannot be used.
@@ -66,10 +70,16 @@ class Ledger:
                         releases.remove_unpublished(connection, row.tag, row.artifact.filename)
                 rows = releases.rows(connection)
                 if self.repository.mode is Mode.CONVENIENCE:
-                    with _storage():
-                        self.repository.change(lambda before: _with_rows(before, rows))
+                    self._sign_again(rows)
                 releases.mark(connection, self.repository.roles.publication())
             self._refresh()
+
+    def _sign_again(self, rows: list[Stored]) -> None:
+        try:
+            with _storage():
+                self.repository.change(lambda before: _with_rows(before, rows))
+        except TrustError as error:
+            log.error("what was uploaded cannot be signed", code=error.code, reason=error.message)
 
     def pending(self) -> list[Stored]:
         """Uploaded files that wait for signatures.
@@ -88,12 +98,12 @@ class Ledger:
             Refused: `no-space`, `database-unavailable` or `storage-unavailable`.
             TrustError: a key is missing.
         """
-        with self._lock:
+        # Also when a key is missing, heartbeats have to carry the timestamp that was renewed.
+        with self.exclusively():
             with _storage():
                 renewed = self.repository.renew()
             with self.database.write() as connection:
                 releases.mark(connection, self.repository.roles.publication())
-            self._refresh()
             return renewed
 
     def held(self, artifact: Artifact) -> bool:

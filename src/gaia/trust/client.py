@@ -117,14 +117,22 @@ class TrustClient:
     def target(self, tag: Tag, filename: str) -> Artifact:
         """What the signed metadata says of a release's file, to be installed now.
 
+        Two roles have to say the same: the one that signs releases, and the channel's.
+
         Raises:
-            TrustError: `target-not-signed`, or as `check`.
+            TrustError: `target-not-signed` or `roles-disagree`, or as `check`.
         """
         self.check()
         trusted = self._last()
         if trusted is None:
             raise refusal.not_signed(artifact_path(tag, filename))
-        return trusted.artifact(tag, filename)
+        artifact, pointer = trusted.artifact(tag, filename), trusted.pointer(self._channel)
+        digest = None if pointer is None else pointer.tags.get(tag, {}).get(filename)
+        if digest is None:
+            raise refusal.not_on_channel(artifact_path(tag, filename), self._channel)
+        if digest != artifact.sha256:
+            raise refusal.disagreement(artifact_path(tag, filename), self._channel)
+        return artifact
 
     def _time(self) -> datetime:
         """The time, never below the floor."""

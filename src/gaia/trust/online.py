@@ -93,3 +93,21 @@ class OnlineSigner:
                 "gaia trust rotate online. Workers keep running meanwhile.",
             )
         return document
+
+
+def check_named(keys: KeyFolder, root: Root) -> None:
+    """Look whether a server with these keys can begin under this root.
+
+    Raises:
+        TrustError: `online-key-unnamed` or `key-unreadable`.
+    """
+    if not keys.trusted(root.roles[TIMESTAMP].keyids):
+        keys.check()
+        raise TrustError(
+            "online-key-unnamed",
+            f"The root names no online key in {keys.folder}, so this server cannot begin: it could "
+            "not sign that anything is the newest.",
+            hint=f"Was keys/online.pem left behind? For a server with a key of its own: gaia trust "
+            f"online-key {keys.folder.parent} prints it; where the root keys are, gaia trust "
+            "rotate online NAME --beside has the root name it; then export and seed anew.",
+        )

@@ -93,3 +93,22 @@ def not_signed(path: str) -> TrustError:
         f"No signature vouches for {path}.",
         hint=_TELL,
     )
+
+
+def not_on_channel(path: str, channel: str) -> TrustError:
+    """The role that signs releases vouches for the target, the channel's does not."""
+    return TrustError(
+        "target-not-signed",
+        f"The signed pointer of the channel {channel} does not name {path}.",
+        hint=_TELL,
+    )
+
+
+def disagreement(path: str, channel: str) -> TrustError:
+    """The two roles that have to vouch for a target have signed different bytes."""
+    return TrustError(
+        "roles-disagree",
+        f"The signed pointer of the channel {channel} names other bytes as {path} than the role "
+        "that signs releases does.",
+        hint="Nothing new is installed. Tell the server's operator: one role's keys may be stolen.",
+    )

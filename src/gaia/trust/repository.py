@@ -20,7 +20,7 @@ from gaia.trust.drafting import Drafter
 from gaia.trust.edition import Edition, Written
 from gaia.trust.keys import ONLINE, KeyFolder
 from gaia.trust.metadata_files import ROOT_FILE, VERSIONED, MetadataFiles
-from gaia.trust.online import OnlineSigner
+from gaia.trust.online import OnlineSigner, check_named
 from gaia.trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, channel_role, due
 from gaia.trust.signed_roles import SignedRoles, load_newest, load_roots
 from gaia.trust.vetting import vetted
@@ -71,13 +71,14 @@ class Repository:
 
         Raises:
             TrustError: `repository-damaged`, `key-missing`, `key-unreadable` or
-                `online-key-missing`.
+                `online-key-unnamed`.
             OSError: the folders cannot be written.
         """
         metadata, key_folder = MetadataFiles.open(folder), KeyFolder(keys)
         edition = Edition.load(metadata)
         if edition is None:
             roles = _first(metadata, ServerHeldKeys(key_folder), now())
+            check_named(key_folder, roles.root)
             edition = OnlineSigner(key_folder, now).edition(roles, None)
             _write(metadata, edition, None)
         return cls(metadata, key_folder, now, edition)

@@ -35,6 +35,19 @@ _CHANNEL_LIFETIME = timedelta(days=180)
 _TIMESTAMP_RENEWAL = timedelta(hours=1)
 
 
+_LONGEST_ROOT = 512_000
+_LONGEST_TIMESTAMP = 16_384
+_LONGEST = 5_000_000
+
+
+def longest(role: str) -> int:
+    """Bytes of a file of `role` that workers read, and so that may be published (5.3.3 to 5.6.1).
+
+    What python-tuf's own client allows where no length is signed.
+    """
+    return {ROOT: _LONGEST_ROOT, TIMESTAMP: _LONGEST_TIMESTAMP}.get(role, _LONGEST)
+
+
 def channel_role(channel: str) -> str:
     """The role that signs the pointer of `channel`."""
     return _CHANNEL_PREFIX + channel

@@ -13,7 +13,14 @@ from gaia.model.channel import Pointer, check_channel
 from gaia.model.publication import Publication
 from gaia.trust.bundle import Bundle
 from gaia.trust.document import Document
-from gaia.trust.roles import GAIA_WORKER, channel_of, lifetime, next_version, paths_of
+from gaia.trust.roles import (
+    GAIA_WORKER,
+    channel_of,
+    lifetime,
+    longest,
+    next_version,
+    paths_of,
+)
 from gaia.trust.signed_roles import SignedRoles, delegated_roles
 
 _WORKERS_VERIFY = ("ed25519", "ed25519")
@@ -30,7 +37,7 @@ def vetted(roles: SignedRoles, bundle: Bundle, now: datetime) -> SignedRoles:
     Raises:
         Conflict: `bundle-outdated` (someone else was faster), `file-conflict`, or
             `bundle-refused` (it says what cannot be served).
-        Refused: `bundle-unsigned`.
+        Refused: `bundle-unsigned` or `role-too-long`.
     """
     if not bundle:
         raise _refused("it is empty")
@@ -47,14 +54,34 @@ def examined(roles: SignedRoles, bundle: Bundle, now: datetime) -> SignedRoles:
 
     Raises:
         Conflict: `file-conflict` or `bundle-refused`.
+        Refused: `role-too-long`.
     """
     result = bundle.over(roles)
+    check_lengths(bundle)
     _check_succession(roles, bundle, now)
     _check_keys(result)
     _check_delegations(roles, result)
     _check_kept(result, bundle)
     _check_content(roles.publication(), result)
     return result
+
+
+def check_lengths(bundle: Bundle) -> None:
+    """Return when workers would read all of it.
+
+    Raises:
+        Refused: `role-too-long`.
+    """
+    for document in bundle.documents():
+        length, most = len(document.data), longest(document.role)
+        if length > most:
+            raise Refused(
+                "role-too-long",
+                f"The role {document.role} would be {length:,} bytes long, and workers read at "
+                f"most {most:,}. Nothing was changed.",
+                hint="Withdraw releases that no worker needs: gaia release list shows them, "
+                "gaia release withdraw TAG makes room.",
+            )
 
 
 def _check_base(roles: SignedRoles, bundle: Bundle) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -135,3 +136,24 @@ def test_another_servers_root_is_never_signed_on(
     desk.server = other
     refusal = desk.refused("trust", "rotate", "release", "release-1", "--yes")
     assert refusal["code"] == "other-root"
+
+
+def test_a_lost_server_is_made_anew_of_the_archive_and_its_key(
+    published: Strict,
+    worker: TrustClient,
+    program: Path,
+    make_server: Callable[..., ServerProcess],
+) -> None:
+    desk, server = published
+    server.stop()
+    anew = make_server()
+    shutil.copytree(desk.folder / "metadata", anew.data_dir / "tuf")
+    (anew.data_dir / "keys").mkdir()
+    shutil.copy(server.data_dir / "keys" / "online.pem", anew.data_dir / "keys")
+    shutil.rmtree(server.data_dir)
+    anew.start(urlsplit(server.url).port or 0)
+    desk.server = anew
+    desk("release", "publish", "--tag", "v0.5.0", program)
+    assert anew.get("/releases/latest").json()["tag"] == "v0.5.0"
+    assert anew.get(f"/releases/v0.5.0/{LINUX}").body == program.read_bytes()
+    follow(worker, server)

@@ -49,10 +49,12 @@ def test_workers_and_their_troubles_are_listed(gaia: Any, routes: dict[str, Any]
         worker(5, externally_managed="read-only install"),
         worker(6, clock_skew=-10_800.5),
         worker(7, clock_skew=59.0),
+        worker(8, withdrawn=True, reason="release-withdrawn", target="v0.4.9"),
+        worker(9, withdrawn=True, reason="updates-off", target=""),
     ]
     routes["GET /api/fleet"] = {"workers": workers}
     lines = gaia("fleet", "list").stdout.splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 10
     assert re.search(r"\b1\d s ago", lines[1])
     assert "v0.5.1 failed: exited" in lines[2]
     assert "ALARM: The metadata is forged." in lines[3]
@@ -61,6 +63,8 @@ def test_workers_and_their_troubles_are_listed(gaia: Any, routes: dict[str, Any]
     assert "externally managed: read-only install" in lines[5]
     assert "its clock is 3 h behind" in lines[6]
     assert "clock" not in lines[7]
+    assert "withdrawn; goes to v0.4.9" in lines[8]
+    assert "withdrawn; stays: updates-off" in lines[9]
     listed = json.loads(gaia("fleet", "list", "--json").stdout)
     assert listed["workers"] == workers
 

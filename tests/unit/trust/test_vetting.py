@@ -49,7 +49,7 @@ class Desk:
         return self.bundle(lambda drafter: drafter.publish(publication))
 
     def renewing(self, *roles: str) -> Bundle:
-        return self.bundle(lambda drafter: [drafter.renew(role) for role in roles] and None)
+        return self.bundle(*(lambda drafter, role=role: drafter.renew(role) for role in roles))
 
     def handing_over(self, role: str, *names: str, threshold: int = 1) -> Bundle:
         holders = self.operator.holders(*names, threshold=threshold)
@@ -189,17 +189,11 @@ def signed_by(desk: Desk, bundle: Bundle, *names: str) -> Bundle:
 
 
 def strange_role(name: str, **more: Any) -> Row:
-    def build(desk: Desk) -> Bundle:
-        bundle = desk.handing_over(name, name)
-        return desk.altered(
-            bundle,
-            TARGETS,
-            lambda targets: [
-                setattr(targets.delegations.roles[name], key, value) for key, value in more.items()
-            ],
-        )
+    def change(targets: Any) -> None:
+        for key, value in more.items():
+            setattr(targets.delegations.roles[name], key, value)
 
-    return build
+    return lambda desk: desk.altered(desk.handing_over(name, name), TARGETS, change)
 
 
 def foreign_key(role: str, key: SSlibKey) -> Row:

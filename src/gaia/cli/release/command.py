@@ -9,6 +9,7 @@ from rich.filesize import decimal
 
 from gaia.cli import output
 from gaia.cli.command import Settings, Verbs
+from gaia.cli.release.carrying import export, import_
 from gaia.cli.release.publishing import publish
 from gaia.cli.release.signing import promote, sign, withdraw
 from gaia.model.tag import Tag
@@ -64,5 +65,5 @@ def show_release(settings: Settings, tag: str) -> None:
     )
 
 
-for verb in (publish, sign, promote, withdraw):
+for verb in (publish, sign, promote, withdraw, export, import_):
     release.add_command(verb)

@@ -123,11 +123,12 @@ def init(settings: Settings, folder: TrustFolder, roles: Cast) -> None:
     if not settings.json:
         click.echo(
             f"""
-To the server goes {server}, and nothing else:
-  copy what is in it into the server's data folder before its first start, then delete
-  {server / "keys"} here. Start gaia-server: it says that its mode is strict.
-Sign a release:
-  gaia release publish --tag v0.5.0 FILES, then gaia release sign v0.5.0 FILES"""
+To the server goes {server}, and nothing else, before its first start:
+  mkdir -p gaia-data && cp -r {server}/. gaia-data/ && rm -r {server / "keys"}
+  gaia-server --data-dir gaia-data
+Then sign a release:
+  gaia release publish --tag v0.5.0 FILES
+  gaia release sign v0.5.0 FILES"""
         )
 
 

@@ -64,7 +64,7 @@ def renew(settings: Settings, signing: Signing, roles: tuple[str, ...]) -> None:
 @click.option(
     "--beside",
     is_flag=True,
-    help="With online: leave other servers' keys trusted, as behind an air gap.",
+    help="With online: leave the keys trusted that the root names now, those of other servers.",
 )
 @signs
 @click.pass_obj
@@ -79,23 +79,25 @@ def rotate(
 ) -> None:
     """Give ROLE to other keys: root, targets, release, channel-NAME (a new one, too), or online.
 
-    KEYS are names of the keyring; those that are not named are not trusted any more. For online no
-    key is named: the server makes a new one, and the root names it.
+    KEYS are names of the keyring; those that are not named are not trusted any more. For online the
+    server makes a new one, and the root names it; with --beside and KEYS, the root names other
+    servers' keys, and this server goes on with its own.
     """
     session = signing.session(settings)
     if role == _ONLINE:
-        if keys_ or threshold:
+        if threshold or (keys_ and not beside):
             raise InvalidInput(
                 "online-takes-no-keys",
                 "The server makes its online key itself, and one of them signs.",
-                hint="gaia trust rotate online",
+                hint="gaia trust rotate online; for another server's key: gaia trust rotate online "
+                "KEY --beside",
             )
-        fresh = _new_online_key(session.connection)
+        fresh = _chosen(session, keys_) if keys_ else (_new_online_key(session.connection),)
 
         def draft(drafter: Drafter, present: SignedRoles) -> None:
             for each in (SNAPSHOT, TIMESTAMP):
                 others = tuple(present.keys(each).values()) if beside else ()
-                drafter.hand_over(each, Holders((*others, fresh)))
+                drafter.hand_over(each, Holders((*others, *fresh)))
     else:
         name = role_named(role)
         chosen = _chosen(session, keys_)

@@ -14,7 +14,7 @@ from gaia.errors import InvalidInput, TrustError
 from gaia.trust import files
 from gaia.trust.bundle import Bundle
 from gaia.trust.metadata_files import MetadataFiles
-from gaia.trust.roles import ROOT
+from gaia.trust.operator.continuity import behind, contradicted, share_roots
 from gaia.trust.signed_roles import SignedRoles, load_newest
 
 METADATA = "metadata"
@@ -98,8 +98,7 @@ class Archive:
                 signed is missing there; `server-forked`: it was signed twice.
         """
         kept = self.roles()
-        common = zip(kept.roots, received.roots, strict=False)
-        if any(ours.signed != theirs.signed for ours, theirs in common):
+        if not share_roots(kept, received):
             raise TrustError(
                 "other-root",
                 f"{sender} has another trust root (sha256:{received.fingerprint}) than this trust "
@@ -107,12 +106,7 @@ class Archive:
                 hint="Name the folder that belongs to that server (--trust-dir); if it does belong "
                 "together, the server was tampered with.",
             )
-        shown = received.versions
-        older = [
-            f"{role} {shown.get(role, 0)} instead of {version}"
-            for role, version in kept.versions.items()
-            if shown.get(role, 0) < version
-        ]
+        older = behind(received, kept)
         if older:
             raise TrustError(
                 "server-older",
@@ -121,14 +115,7 @@ class Archive:
                 hint="If it was restored from a backup, give them back: gaia trust bundle. "
                 "Otherwise someone is hiding them.",
             )
-
-        kept_bytes = {document.name: document.metadata.signed_bytes for document in kept.newest()}
-        forked = [
-            document.name
-            for document in received.newest()
-            if kept_bytes.get(document.name, document.metadata.signed_bytes)
-            != document.metadata.signed_bytes
-        ]
+        forked = contradicted(received, kept)
         if forked:
             raise TrustError(
                 "server-forked",
@@ -144,12 +131,4 @@ class Archive:
         Raises:
             TrustError: `repository-damaged`.
         """
-        kept, shown = self.roles(), received.versions
-        newer = {role for role, version in kept.versions.items() if version > shown.get(role, 0)}
-        bundle = Bundle(
-            tuple(root for root in kept.roots if root.version > shown[ROOT]),
-            kept.targets if kept.targets.role in newer else None,
-            {role: kept.delegated[role] for role in kept.delegated if role in newer},
-        )
-        based_on = {document.role: shown.get(document.role, 0) for document in bundle.documents()}
-        return Bundle(bundle.roots, bundle.targets, bundle.delegated, based_on)
+        return Bundle.between(received, self.roles())

@@ -129,7 +129,8 @@ def pem(passphrase: str) -> bytes:
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
 def test_pem(passphrase: str) -> None:
     text = pem(passphrase)
-    assert key_files.decrypt(text, "it", (lambda: passphrase) if passphrase else never)
+    private = key_files.decrypt(text, "it", (lambda: passphrase) if passphrase else never)
+    assert len(private.sign(b"x")) == 64
 
 
 @pytest.mark.parametrize("kind", [("-t", "rsa", "-b", "2048"), ("-t", "ecdsa")])

@@ -48,7 +48,8 @@ def test_a_file(make_key: MakeKey, tmp_path: Path) -> None:
         signer = open_signer(uri, public(path), passphrase, base=tmp_path)
         public(path).verify_signature(signer.sign(b"payload"), b"payload")
     assert asked == [f"file:{path}", "file:alice"]
-    assert open_signer(f"file:{make_key('bob')}", public(tmp_path / "bob"), never)
+    bob = open_signer(f"file:{make_key('bob')}", public(tmp_path / "bob"), never)
+    assert bob.public_key == public(tmp_path / "bob")
 
 
 def test_a_variable(make_key: MakeKey, monkeypatch: pytest.MonkeyPatch) -> None:
