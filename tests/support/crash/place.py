@@ -106,6 +106,14 @@ class Place:
             folders[:] = [name for name in folders if not _RUNTIME.fullmatch(name)]
         return found - {"seen"}
 
+    def runtimes(self) -> list[str]:
+        """Names of the unpacked payloads, and of what is left of some."""
+        return sorted(
+            path.name
+            for path in (self.root / "worker/.gaia").iterdir()
+            if _RUNTIME.fullmatch(path.name)
+        )
+
     def digest(self) -> str:
         """Equal for places from which every start goes on in the same way.
 

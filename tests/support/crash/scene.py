@@ -35,6 +35,10 @@ from support.crash.start import Broken, Row, Start
 from support.crash.tracer import Moment, Setup
 from support.fleet import BUNDLE, LINUX, Api
 from support.server import ServerProcess
+from support.single_file import TESTS
+
+RUNTIMES = 2
+"""That are needed at rest: the live release's and its backup's."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,15 @@ class Scene:
         with (place.root.parent / "worker.log").open("ab") as output:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, tracer.__file__, json.dumps(asdict(setup))),
+                    *(sys.executable, "-m", tracer.__name__, json.dumps(asdict(setup))),
                     *place.command(self._server.url, name),
                 ],
                 cwd=place.root / "work",
-                env={**os.environ, "GAIA_TOKEN": self._server.token},
+                env={
+                    **os.environ,
+                    "GAIA_TOKEN": self._server.token,
+                    "PYTHONPATH": str(TESTS),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -149,6 +157,8 @@ class Scene:
         self.check_owners_things(place)
         if surplus := place.names() - self.at_rest:
             raise Broken(f"left over: {sorted(surplus)}")
+        if len(place.runtimes()) > RUNTIMES:
+            raise Broken(f"runtimes pile up: {place.runtimes()}")
 
     def check_owners_things(self, place: Place) -> None:
         """The workload's bundle was always whole, and the owner's own file is as it was."""
