@@ -115,6 +115,8 @@ class Sweep:
         if not self._kill(lane, point.moment(after=False)):
             verdict.unreached += 1
             return verdict
+        if not self._is_news(lane):
+            return verdict
         kept = lane.copy_to(lane.root.with_name("kept"))
         start = self._scene.converge(lane)
         way = list(_recovery(start.calls()))
