@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gaia.errors import GaiaError
+from gaia.model.channel import NO_FLOOR
 from gaia.model.worker import SKEW_TOLERATED
 from gaia.planning.latest import bundle, platforms
 from gaia.server import problems
@@ -25,7 +26,7 @@ from gaia.server.auth import Authenticator, Identity, digest_of
 from gaia.server.ledger import Ledger
 from gaia.server.sessions import COOKIE, LIFETIME, Sessions
 from gaia.trust.expiry import advice, warning
-from gaia.trust.repository import Repository
+from gaia.trust.repository import Mode, Repository
 
 _HERE = Path(__file__).parent
 _MAX_FORM = 4096
@@ -136,7 +137,8 @@ class Dashboard:
                 "name": name,
                 "platforms": platforms(pointer),
                 "experiments": bundle(pointer),
-                "floor": pointer.floor,
+                "floor": None if pointer.floor == NO_FLOOR else pointer.floor,
+                "withdrawn": sorted(pointer.withdrawn),
             }
             for name, pointer in sorted(catalogue.pointers.items())
         ]
@@ -148,6 +150,8 @@ class Dashboard:
             "releases": [
                 catalogue.releases[tag] for tag in sorted(catalogue.releases, reverse=True)
             ],
+            "pending": catalogue.pending,
+            "strict": self._repository.mode is Mode.STRICT,
             "fingerprint": self._repository.fingerprint,
             "expiries": self._expiries(),
             "url": f"{request.scope['scheme']}://{request.headers.get('host', '')}",

@@ -81,15 +81,6 @@ class Ledger:
         except TrustError as error:
             log.error("what was uploaded cannot be signed", code=error.code, reason=error.message)
 
-    def pending(self) -> list[Stored]:
-        """Uploaded files that wait for signatures.
-
-        Raises:
-            Refused: `database-unavailable`.
-        """
-        with self.database.read() as connection:
-            return [row for row in releases.rows(connection) if row.state is State.STORED]
-
     def renew(self) -> bool:
         """Re-sign what nears its expiry; whether anything did. Marks that a failed write has left
         behind are brought into line.
@@ -140,11 +131,13 @@ class Ledger:
     def _refresh(self) -> None:
         with self.database.read() as connection:
             published = releases.load(connection)
+            rows = releases.rows(connection)
         self._catalogue = Catalogue(
             releases={release.tag: release for release in published},
             pointers=dict(self.repository.pointers()),
             root_version=self.repository.root_version,
             timestamp=self.repository.timestamp,
+            pending=tuple(row for row in rows if row.state is State.STORED),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -139,7 +140,7 @@ class Repository:
             OSError: it cannot be written.
         """
         with self._lock:
-            return self._keys.obtain(f"{ONLINE}-{int(self._now().timestamp())}").public_key
+            return self._keys.obtain(f"{ONLINE}-{secrets.token_hex(4)}").public_key
 
     def read(self, name: str) -> bytes | None:
         """What `GET /tuf/{name}` answers: the file as it is on disk; None for any other name.

@@ -157,3 +157,12 @@ def test_a_lost_server_is_made_anew_of_the_archive_and_its_key(
     assert anew.get("/releases/latest").json()["tag"] == "v0.5.0"
     assert anew.get(f"/releases/v0.5.0/{LINUX}").body == program.read_bytes()
     follow(worker, server)
+
+
+def test_two_new_online_keys_in_one_second_are_two(published: Strict, worker: TrustClient) -> None:
+    desk, server = published
+    desk("trust", "rotate", "online", "--yes")
+    first = roles(desk)["timestamp"]["keyids"]
+    desk("trust", "rotate", "online", "--yes")
+    assert roles(desk)["timestamp"]["keyids"] != first
+    follow(worker, server)

@@ -77,7 +77,7 @@ def test_what_waited_in_strict_mode_does_not_keep_a_server_without_keys_from_sta
     assert world.repository.mode == "convenience"
     again = restarted(world, ledger)
     assert set(again.catalogue().releases) == {V4}
-    assert [row.tag for row in again.pending()] == [V5]
+    assert [row.tag for row in again.catalogue().pending] == [V5]
 
 
 def test_what_a_crash_has_left_unsigned_is_signed_at_the_next_start(
@@ -101,4 +101,4 @@ def test_a_strict_server_leaves_what_waits(world: World, ledger: Ledger) -> None
     assert upload(ledger, V5) == "stored"
     again = restarted(world, ledger)
     assert set(again.catalogue().releases) == {V4}
-    assert [row.tag for row in again.pending()] == [V5]
+    assert [row.tag for row in again.catalogue().pending] == [V5]

@@ -160,6 +160,7 @@ def strict(settings: Settings, signing: Signing, roles: Cast, root_keys: Path) -
     for role, held in ceremony.holders(session.keyring, roles).items():
         drafter.hand_over(role, held)
     bundle = drafter.bundle()
+    _tell_what_comes_along(received)
     session.explain(bundle, received)
     signed = session.countersigned(bundle.signed_by(old, received), received)
     session.send(signed, received)
@@ -184,6 +185,16 @@ def _root_signers(folder: Path, received: SignedRoles) -> list[CryptoSigner]:
             "moved off it. If its mode is strict already: gaia trust rotate",
         )
     return found
+
+
+def _tell_what_comes_along(received: SignedRoles) -> None:
+    releases = received.publication().artifacts
+    count = sum(map(len, releases.values()))
+    if count:
+        output.say(
+            f"{count} files of {len(releases)} releases are signed again, with the digests that "
+            "the server has signed: gaia release show TAG."
+        )
 
 
 def _unnamed(received: SignedRoles, roles: Cast) -> Cast:

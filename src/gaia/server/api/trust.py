@@ -170,7 +170,7 @@ class Trust:
                     row.artifact.sha256,
                     row.channel,
                 )
-                for row in self.ledger.pending()
+                for row in self.ledger.catalogue().pending
             ],
         )
 
