@@ -206,8 +206,8 @@ class Scene:
         place = self.template.copy_to(self.origin.root)
         start = self.start(place, contents=str(self.contents))
         start.until(self._rests)
+        self.reference = start.calls()  # without those of its stop
         start.stop()
-        self.reference = start.calls()
         return self.template.names() | place.names()
 
     def _make_template(self) -> Place:
