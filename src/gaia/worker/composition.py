@@ -125,7 +125,7 @@ def compose(program: Program, options: Options, site: Site) -> Agent:
     )
     return Agent(
         Own(program.version, introduction.platform, options.channel, options.auto_update),
-        session=Session(transport, introduction),
+        session=Session(transport, introduction, update.alive),
         transport=transport,
         schedule=Schedule(options.heartbeat_interval, time.monotonic, random.random),
         background=background,

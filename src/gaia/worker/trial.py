@@ -208,14 +208,21 @@ class Trial:
                 at=time.time(),
             )
             log.error("update failed", **told(failure))
-        self._journal.settle(*route(self._journal.state, goal), failure=failure)
+        written = self._journal.settle(*route(self._journal.state, goal), failure=failure)
+        if condemned is not None and not written:
+            # For want of space. What is on the disk already is the memory until there is some.
+            self._probation.retire(condemned.reason, condemned.detail)
+        else:
+            self._forget_trial()
+        self._site.console.restore()
+        self._at_rest()
+
+    def _forget_trial(self) -> None:
         try:
             self._probation.end()
         except InstallError as error:
             log.warning("probation not ended", reason=str(error))
         self._probation.forget_reverted()
-        self._site.console.restore()
-        self._at_rest()
 
     def _at_rest(self) -> None:
         self._site.installation.tidy()
