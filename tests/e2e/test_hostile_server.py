@@ -20,7 +20,7 @@ from gaia.trust.drafting import Drafter
 from gaia.trust.repository import Repository
 from gaia.trust.roles import GAIA_WORKER
 from support.fleet import LINUX, Api, RunningWorker, eventually, sha256
-from support.operator import RemoteOperator
+from support.key_holder import RemoteOperator
 from support.server import ServerProcess
 
 STABLE = "channel-stable"

@@ -18,7 +18,7 @@ from gaia.errors import GaiaError
 from gaia.trust.bundle import Bundle
 from gaia.trust.keys import KeyFolder
 from gaia.trust.roles import GAIA_WORKER, TARGETS
-from support.operator import Operator
+from support.key_holder import Operator
 from support.trust import Clock, World
 from support.web import Web
 

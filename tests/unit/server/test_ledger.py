@@ -15,7 +15,7 @@ from gaia.server.publishing import Publisher, Upload
 from gaia.server.store.database import Database
 from gaia.trust.keys import KeyFolder
 from gaia.trust.roles import GAIA_WORKER
-from support.operator import Operator
+from support.key_holder import Operator
 from support.trust import LINUX, Clock, World
 
 V4, V5 = map(Tag.parse, ("v0.4.0", "v0.5.0"))

@@ -19,7 +19,7 @@ from gaia.trust.keys import KeyFolder
 from gaia.trust.metadata_files import MetadataFiles
 from gaia.trust.operator.archive import Archive
 from gaia.trust.roles import GAIA_WORKER, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from support.operator import Change, Operator
+from support.key_holder import Change, Operator
 from support.trust import LINUX, Clock, World, current, release
 
 V4, V5, V6 = map(Tag.parse, ("v0.4.0", "v0.5.0", "v0.6.0"))

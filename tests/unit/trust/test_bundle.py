@@ -12,7 +12,7 @@ from gaia.errors import InvalidInput
 from gaia.trust.bundle import Bundle
 from gaia.trust.keys import KeyFolder
 from gaia.trust.roles import GAIA_WORKER, ROOT, TARGETS
-from support.operator import Operator
+from support.key_holder import Operator
 from support.trust import World
 
 

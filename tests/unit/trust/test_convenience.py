@@ -9,7 +9,7 @@ from gaia.trust.convenience import ServerHeldKeys
 from gaia.trust.drafting import Drafter
 from gaia.trust.keys import KeyFolder
 from gaia.trust.roles import GAIA_WORKER, SNAPSHOT, TARGETS, TIMESTAMP
-from support.operator import Operator
+from support.key_holder import Operator
 from support.trust import World
 
 

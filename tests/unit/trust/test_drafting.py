@@ -12,7 +12,7 @@ from gaia.model.artifact import Artifact
 from gaia.model.tag import Tag
 from gaia.trust.drafting import Drafter, Holders
 from gaia.trust.roles import GAIA_WORKER, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, lifetime
-from support.operator import Operator
+from support.key_holder import Operator
 from support.trust import LINUX, World
 
 V6 = Tag.parse("v0.6.0")

@@ -10,7 +10,7 @@ from gaia.trust.keys import KeyFolder
 from gaia.trust.metadata_files import MetadataFiles
 from gaia.trust.online import OnlineSigner
 from gaia.trust.roles import SNAPSHOT, TIMESTAMP
-from support.operator import Operator
+from support.key_holder import Operator
 from support.trust import World
 
 

@@ -23,7 +23,7 @@ from gaia.trust.keys import KeyFolder
 from gaia.trust.roles import GAIA_WORKER, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from gaia.trust.signed_roles import SignedRoles
 from gaia.trust.vetting import vetted
-from support.operator import Change, Operator
+from support.key_holder import Change, Operator
 from support.trust import LINUX, START, Clock, World
 
 V4, V5, V6 = map(Tag.parse, ("v0.4.0", "v0.5.0", "v0.6.0"))

@@ -16,7 +16,7 @@ from gaia.trust.bundle import MAX_SIZE, Bundle
 from gaia.trust.contents import to_contents
 from gaia.trust.keys import KeyFolder
 from gaia.trust.roles import GAIA_WORKER, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from support.operator import Change, RemoteOperator
+from support.key_holder import Change, RemoteOperator
 from support.server import ServerProcess
 
 LINUX = "gaia-worker-linux"

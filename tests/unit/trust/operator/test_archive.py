@@ -15,7 +15,7 @@ from gaia.trust.keys import KeyFolder
 from gaia.trust.operator.archive import Archive
 from gaia.trust.roles import GAIA_WORKER, ROOT, TARGETS
 from gaia.trust.signed_roles import SignedRoles
-from support.operator import Operator
+from support.key_holder import Operator
 from support.trust import Clock, World
 
 

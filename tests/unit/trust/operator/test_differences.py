@@ -15,7 +15,7 @@ from gaia.trust.contents import to_contents
 from gaia.trust.keys import KeyFolder
 from gaia.trust.operator.differences import differences
 from gaia.trust.roles import GAIA_WORKER, ROOT, TIMESTAMP
-from support.operator import Change, Operator
+from support.key_holder import Change, Operator
 from support.trust import LINUX, World
 
 V4, V5, V6 = map(Tag.parse, ("v0.4.0", "v0.5.0", "v0.6.0"))
