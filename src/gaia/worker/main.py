@@ -17,6 +17,9 @@ from gaia.worker.options import command
 from gaia.worker.runtime import clean_environment, install_path
 from gaia.worker.transport import Transport
 
+if sys.platform == "win32":
+    from gaia.worker import front
+
 
 def main() -> None:
     """The console script, and the entry point of the single-file worker."""
@@ -36,6 +39,9 @@ def run(options: Options) -> None:
     """
     configure_logs(options.log_format)
     stop = threading.Event()
+    if sys.platform == "win32":
+        signal.signal(signal.SIGBREAK, lambda *_: stop.set())
+        front.on_stop(stop.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     console = Console.adopt(os.environ)
