@@ -6,15 +6,14 @@ and hands on the originals.
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform == "win32"  # noqa: S101 - for the type checker
-
 import contextlib
 import msvcrt
 import os
+import sys
 from collections.abc import MutableMapping
 from pathlib import Path
+
+assert sys.platform == "win32"  # noqa: S101 - for the type checker
 
 VARIABLE = "_GAIA_STDIO"
 

@@ -7,12 +7,9 @@ and knows when the worker is to end. All of that is in `gaia/cli/build/stub/wind
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform == "win32"  # noqa: S101 - for the type checker
-
 import ctypes
 import os
+import sys
 import threading
 from collections.abc import Callable
 from ctypes import wintypes
@@ -21,6 +18,8 @@ from gaia.worker.console import Console
 from gaia.worker.installation import Installation
 from gaia.worker.relaunch import FRONT
 from gaia.worker.watch import Watch
+
+assert sys.platform == "win32"  # noqa: S101 - for the type checker
 
 NO_GUARD = -1
 

@@ -6,15 +6,12 @@ it, and it imports nothing, as the files that it would import from may be gone b
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32"  # noqa: S101 - for the type checker
-
 import contextlib
 import gc
 import os
 import select
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -29,6 +26,8 @@ from gaia.worker.lock import FileLock
 from gaia.worker.probation import Probation
 from gaia.worker.relaunch import STOP_SIGNALS, open_descriptors, release_signals, signals_held
 from gaia.worker.watch import Watch
+
+assert sys.platform != "win32"  # noqa: S101 - for the type checker
 
 _INTERVAL = 0.2
 _LONGEST_STEP = 1.0

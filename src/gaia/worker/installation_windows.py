@@ -12,13 +12,11 @@ from pathlib import Path
 
 from gaia.errors import InstallError
 from gaia.model.worker import FailureReason
+from gaia.worker import files
 from gaia.worker.durable import digest_of, told_as_install_error, unlink_quietly
-from gaia.worker.files import replace
 from gaia.worker.installation import Installation
 
 assert sys.platform == "win32"  # noqa: S101 - for the type checker
-
-from gaia.worker.files import await_free
 
 
 class WindowsInstallation(Installation):
@@ -40,7 +38,7 @@ class WindowsInstallation(Installation):
                     f"{self.path} was changed by someone else since this worker started.",
                     hint="Restart the worker to go on from that file.",
                 )
-            await_free(self.staged)
+            files.await_free(self.staged)
             self._put_aside(self.backup)
 
     def tidy(self) -> None:
@@ -51,29 +49,29 @@ class WindowsInstallation(Installation):
                 unlink_quietly(leftover)
 
     def _give_name(self) -> None:
-        replace(self.path, self.backup)
+        files.replace(self.path, self.backup)
         try:
             self.staged.rename(self.path)
         except OSError:
-            replace(self.backup, self.path)
+            files.replace(self.backup, self.path)
             raise
 
     def _bring_back(self) -> None:
         """Also while the version to be taken back runs."""
-        await_free(self.backup)
+        files.await_free(self.backup)
         aside = self._put_aside(self.path)
         try:
             self.backup.rename(self.path)
         except OSError:
             if aside is not None:
-                replace(aside, self.path)
+                files.replace(aside, self.path)
             raise
 
     def _put_aside(self, path: Path) -> Path | None:
         """Rename what may be running; None when there is nothing."""
         aside = self.beside(f"aside-{time.time_ns():x}")
         try:
-            replace(path, aside)
+            files.replace(path, aside)
         except FileNotFoundError:
             return None
         unlink_quietly(aside)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform == "win32"  # noqa: S101 - for the type checker
-
 import ctypes
 import subprocess
+import sys
 from ctypes import wintypes
+
+assert sys.platform == "win32"  # noqa: S101 - for the type checker
 
 CREATE_SUSPENDED = 0x4
 _PROCESS_IDS = 3  # JobObjectBasicProcessIdList

@@ -9,19 +9,18 @@ It reads /proc.
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32"  # noqa: S101 - for the type checker
-
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+
+assert sys.platform != "win32"  # noqa: S101 - for the type checker
 
 _PROC = Path("/proc")
 _STATE, _SESSION, _STARTED = 0, 3, 19

@@ -6,13 +6,10 @@ job that ends with it.
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform == "win32"  # noqa: S101 - for the type checker
-
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +18,8 @@ import msgspec
 
 from gaia.worker import jobs_windows as jobs
 from gaia.worker.jobs_windows import CREATE_SUSPENDED, Job
+
+assert sys.platform == "win32"  # noqa: S101 - for the type checker
 
 
 class Leader(msgspec.Struct, frozen=True):

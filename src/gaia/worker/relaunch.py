@@ -71,6 +71,11 @@ class Launch:
         )
 
 
+def open_descriptors() -> list[int]:
+    """All but the standard three, and perhaps one that is closed by now."""
+    return [int(entry.name) for entry in _DESCRIPTORS.iterdir() if int(entry.name) > 2]
+
+
 if sys.platform == "win32":
     STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGBREAK})
 
@@ -139,10 +144,6 @@ else:
         finally:
             for descriptor in inherited:
                 os.set_inheritable(descriptor, True)
-
-    def open_descriptors() -> list[int]:
-        """All but the standard three, and perhaps one that is closed by now."""
-        return [int(entry.name) for entry in _DESCRIPTORS.iterdir() if int(entry.name) > 2]
 
     @contextlib.contextmanager
     def signals_held() -> Iterator[None]:
