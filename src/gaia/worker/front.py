@@ -14,9 +14,9 @@ import threading
 from collections.abc import Callable
 from ctypes import wintypes
 
+from gaia.worker import relaunch
 from gaia.worker.console import Console
 from gaia.worker.installation import Installation
-from gaia.worker.relaunch import FRONT
 from gaia.worker.watch import Watch
 
 assert sys.platform == "win32"  # noqa: S101 - for the type checker
@@ -31,7 +31,7 @@ _kernel.WaitForSingleObject.argtypes = [wintypes.HANDLE, wintypes.DWORD]
 
 def is_there() -> bool:
     """Whether this process was started by a front."""
-    return FRONT in os.environ
+    return relaunch.FRONT in os.environ
 
 
 def on_stop(act: Callable[[], None]) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 import msgspec
 
 from gaia.worker import jobs_windows as jobs
-from gaia.worker.jobs_windows import CREATE_SUSPENDED, Job
 
 assert sys.platform == "win32"  # noqa: S101 - for the type checker
 
@@ -35,7 +34,7 @@ class Leader(msgspec.Struct, frozen=True):
     boot: str = ""
 
 
-_jobs: dict[int, Job] = {}
+_jobs: dict[int, jobs.Job] = {}
 """By process ID of the first process. Another of this number cannot come while the job is kept."""
 
 
@@ -53,7 +52,7 @@ def start(
         OSError: it cannot be started.
         ValueError: the command holds a NUL.
     """
-    job = Job()
+    job = jobs.Job()
     try:
         process = subprocess.Popen(  # noqa: S603 - the owner's command, or a signed file
             command,
@@ -62,7 +61,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP | CREATE_SUSPENDED,
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP | jobs.CREATE_SUSPENDED,
         )
         try:
             job.adopt(process)

@@ -111,7 +111,7 @@ if sys.platform == "win32":
 else:
     STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
-    def _become(path: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    def _become(path: Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> NoReturn:
         os.execve(path, arguments, environment)  # noqa: S606 - signed, and no shell
 
     @contextlib.contextmanager
