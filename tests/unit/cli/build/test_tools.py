@@ -49,7 +49,7 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ziglang", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(Refused, match=r"pip install 'gaia-autoupdate\[build\]'") as caught:
-        tools.check_tools()
+        tools.check_modules()
     assert "pyinstaller and ziglang" in caught.value.message
 
 
@@ -63,7 +63,7 @@ def test_other_platforms(platform: str, tmp_path: Path) -> None:
 def test_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(InvalidInput, match="aarch64"):
-        tools.check_platform("linux")
+        Linux().check()
 
 
 def test_a_useless_trust_root_is_refused_before_the_build(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ static HANDLE open_log(const marker_t *marker)
 
     make_path(path, "%s/%s.log", marker->folder, strrchr(executable, '/') + 1);
     widen(wide, path);
-    HANDLE made = CreateFileW(wide, FILE_APPEND_DATA | SYNCHRONIZE, share, &inherited,
+    HANDLE made = CreateFileW(wide, FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE, share, &inherited,
                               CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
     return made == INVALID_HANDLE_VALUE ? NULL : made;
 }
