@@ -187,6 +187,7 @@ class Installation:
         with told_as_install_error("the swap"):
             descriptor = files.open_to_read(self.staged)
             try:
+                verified = os.fstat(descriptor)
                 if digest_of(descriptor) != sha256:
                     raise InstallError(
                         FailureReason.SWAP,
@@ -194,7 +195,7 @@ class Installation:
                     )
                 self._give_name()
                 fsync_folder(self.folder)
-                if not os.path.samestat(os.fstat(descriptor), self.path.lstat()):
+                if not os.path.samestat(verified, self.path.lstat()):
                     raise InstallError(
                         FailureReason.SWAP, f"{self.path} was replaced by someone during the swap."
                     )

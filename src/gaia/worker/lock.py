@@ -8,12 +8,18 @@ import time
 from pathlib import Path
 
 if sys.platform == "win32":
+    import ctypes
     import msvcrt
+    from ctypes import wintypes
 
     _FLAGS = os.O_RDWR | os.O_CREAT | os.O_BINARY
+    _kernel = ctypes.WinDLL("kernel32")
+    _kernel.LockFile.argtypes = [wintypes.HANDLE, *[wintypes.DWORD] * 4]
 
     def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        # One byte at the beginning, as the stub does.
+        if not _kernel.LockFile(msvcrt.get_osfhandle(descriptor), 0, 0, 1, 0):
+            raise BlockingIOError
 
 else:
     import fcntl
@@ -50,7 +56,7 @@ class FileLock:
         while True:
             try:
                 _lock(descriptor)
-            except (BlockingIOError, PermissionError):  # what Linux says, and what Windows says
+            except BlockingIOError:
                 if time.monotonic() >= deadline:
                     os.close(descriptor)
                     return False

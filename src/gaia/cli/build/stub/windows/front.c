@@ -331,7 +331,8 @@ static void run_once(const char *program)
         CloseHandle(run.tap);
     }
     heal();
-    if (!condemn(hung) && code != EXIT_RELAUNCH)
+    /* A version that keeps asking for a relaunch on probation is stopped by the boot counter. */
+    if ((hung || code != EXIT_RELAUNCH) && !condemn(hung))
         exit((int)code);
     if (WaitForSingleObject(stop, 0) == WAIT_OBJECT_0)
         exit(0);

@@ -1,0 +1,101 @@
+"""Workers for Windows, under Wine: built once for a state of the sources, started for real."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import signal
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+import gaia
+from gaia.cli.build import Builder
+from gaia.cli.build.windows import Wine
+
+SYSTEM = Wine()
+_SOURCES = Path(gaia.__file__).parent
+_PARTS = ("errors", "model", "planning", "protocol", "trust", "worker", "cli/build")
+_BUILDS = platformdirs.user_cache_path("gaia-build") / "builds"
+_MOST_BUILDS = 2
+
+
+def build(version: str, folder: Path) -> Path:
+    """The worker of a version; everything but its stamp is built once for all runs."""
+    _BUILDS.mkdir(parents=True, exist_ok=True)
+    with (_BUILDS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        builder = Builder(_BUILDS / _state_of_sources(), SYSTEM)
+        builder.prepare()
+        kept = sorted((p for p in _BUILDS.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+        for outdated in kept[:-_MOST_BUILDS]:
+            shutil.rmtree(outdated)
+        return builder.stamp(version, None, folder)
+
+
+def _state_of_sources() -> str:
+    total = hashlib.sha256()
+    for part in _PARTS:
+        root = _SOURCES / part
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root.with_suffix(".py")]:
+            if path.is_file() and path.suffix in {".py", ".c", ".h", ".spec"}:
+                total.update(str(path.relative_to(_SOURCES)).encode() + path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+@dataclass
+class WindowsProcess:
+    """A Windows program that runs; its output is collected in a file."""
+
+    log_file: Path
+    process: subprocess.Popen[bytes]
+    reader: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = threading.Thread(target=self._collect, daemon=True)
+        self.reader.start()
+
+    @classmethod
+    def start(
+        cls, program: Path, *arguments: str, log_file: Path, cwd: Path, env: dict[str, str]
+    ) -> WindowsProcess:
+        """Start it: to Python under Wine, a file of ours is no standard output, but a pipe is."""
+        process = subprocess.Popen(
+            ["wine", str(program), *arguments],
+            cwd=cwd,
+            env={**SYSTEM.environment(), **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        return cls(log_file, process)
+
+    def _collect(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout, self.log_file.open("ab") as log:
+            while block := self.process.stdout.read1(65536):  # type: ignore[attr-defined]
+                log.write(block)
+                log.flush()
+
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def runs(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """End it as the task manager does. What it started is in a job that ends with it."""
+        if self.runs():
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait(60)
+        self.reader.join(60)
+
+
+def windows_path(path: Path) -> str:
+    """How Windows programs name a file of ours."""
+    return SYSTEM.path(path)
