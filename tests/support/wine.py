@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
+import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,12 +91,79 @@ class WindowsProcess:
     def runs(self) -> bool:
         return self.process.poll() is None
 
+    def press_control_c(self) -> int:
+        """Ask it to end, and return its exit code: Wine makes Ctrl+C of SIGINT."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(120)
+
     def kill(self) -> None:
         """End it as the task manager does. What it started is in a job that ends with it."""
         if self.runs():
             self.process.send_signal(signal.SIGKILL)
         self.process.wait(60)
         self.reader.join(60)
+
+
+@dataclass
+class WindowsWorker:
+    """One worker process in a folder of its own."""
+
+    name: str
+    folder: Path
+    front: WindowsProcess
+
+    @property
+    def executable(self) -> Path:
+        return self.folder / "gaia-worker.exe"
+
+    @property
+    def backup(self) -> Path:
+        return self.folder / "gaia-worker.exe.bak"
+
+
+def compile_program(source: Path, target: Path, *flags: str) -> Path:
+    """A Windows program of one C file."""
+    zig = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-windows-gnu"]
+    subprocess.run([*zig, "-O1", "-s", *flags, "-o", str(target), str(source)], check=True)
+    return target
+
+
+def run_python(code: str, folder: Path) -> str:
+    """What a script writes that Python runs under Wine, with GAIA's sources at hand."""
+    script = folder / "script.py"
+    script.write_text(f"import sys\nsys.path.insert(0, {windows_path(_SOURCES.parent)!r})\n{code}")
+    SYSTEM.prepare(lambda _step: None)
+    done = subprocess.run(
+        SYSTEM.command(SYSTEM.python(), windows_path(script)),
+        cwd=folder,
+        env=SYSTEM.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Command lines of the living processes that run a program of a folder, or work on it."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(folder) in line.replace("\\", "/"):
+                found.append(line)
+    return found
+
+
+def kill_program(folder: Path) -> None:
+    """End the worker's own program in a folder, by what it has loaded, and not its front."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{folder}/.gaia/" in (entry / "maps").read_text(errors="replace"):
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def windows_path(path: Path) -> str:

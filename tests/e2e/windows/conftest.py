@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from gaia.errors import GaiaError
 from support.fleet import RunningServer
-from support.wine import SYSTEM, WindowsProcess
+from support.wine import SYSTEM, WindowsProcess, WindowsWorker, compile_program
 from support.wine import build as build_for_windows
 
 
@@ -38,29 +37,25 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return make
 
 
-@dataclass
-class Worker:
-    """One worker process in a folder of its own."""
+@pytest.fixture(scope="session")
+def bad_release(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A release that passes its self-check, or not, and then misbehaves."""
+    folder = tmp_path_factory.mktemp("bad")
+    source = Path(__file__).parents[2] / "support" / "bad_program.c"
 
-    name: str
-    folder: Path
-    front: WindowsProcess
+    def make(behaviour: str) -> Path:
+        target = folder / f"{behaviour}.exe"
+        return compile_program(source, target, f'-DBEHAVIOUR="{behaviour}"')
 
-    @property
-    def executable(self) -> Path:
-        return self.folder / "gaia-worker.exe"
-
-    @property
-    def backup(self) -> Path:
-        return self.folder / "gaia-worker.exe.bak"
+    return make
 
 
 @pytest.fixture
-def start_worker(tmp_path: Path, server: RunningServer) -> Iterator[Callable[..., Worker]]:
+def start_worker(tmp_path: Path, server: RunningServer) -> Iterator[Callable[..., WindowsWorker]]:
     """Start a worker: `start_worker("w1", executable, "--auto-update", "--", "cmd")`."""
-    started: list[Worker] = []
+    started: list[WindowsWorker] = []
 
-    def start(name: str, executable: Path, *arguments: str) -> Worker:
+    def start(name: str, executable: Path, *arguments: str) -> WindowsWorker:
         folder = tmp_path / name
         if not folder.exists():
             folder.mkdir()
@@ -73,7 +68,7 @@ def start_worker(tmp_path: Path, server: RunningServer) -> Iterator[Callable[...
             cwd=folder,
             env={"GAIA_TOKEN": server.token},
         )
-        worker = Worker(name, folder, front)
+        worker = WindowsWorker(name, folder, front)
         started.append(worker)
         return worker
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from support.fleet import WINDOWS, Api, sha256
+from support.wine import WindowsWorker
 
 pytestmark = [pytest.mark.needs_worker_build, pytest.mark.timeout(900)]
 
 
 def test_two_updates_in_a_row(
-    api: Api, build: Callable[[str], Path], start_worker: Callable[..., object]
+    api: Api, build: Callable[[str], Path], start_worker: Callable[..., WindowsWorker]
 ) -> None:
     first, second, third = (build(version) for version in ("v0.4.9", "v0.5.0", "v0.5.1"))
     api.curl_upload("v0.4.9", WINDOWS, first)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gaia.cli.build import Builder, build_worker, tools
+from gaia.cli.build.system import Linux
 from gaia.cli.main import main
 from gaia.errors import InvalidInput, Refused
 
@@ -53,7 +54,7 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pyinstaller and ziglang" in caught.value.message
 
 
-@pytest.mark.parametrize("platform", ["windows", "linux-aarch64", "solaris"])
+@pytest.mark.parametrize("platform", ["windows-aarch64", "linux-aarch64", "solaris"])
 def test_other_platforms(platform: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
         build_worker("v1.0.0", None, tmp_path, platform)
@@ -88,3 +89,10 @@ def test_the_command_says_what_is_wrong(arguments: list[str], said: str, tmp_pat
     assert said in done.output
     assert "Traceback" not in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_windows_needs_wine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused, match="apt-get install wine") as caught:
+        build_worker("v1.0.0", None, tmp_path, "windows")
+    assert caught.value.code == "build-tools-missing"
