@@ -1,15 +1,16 @@
-"""`python -m benchmarks [heartbeats|downloads|uploads|worker]…`: all of them by default."""
+"""`python -m benchmarks [heartbeats|downloads|uploads|metadata|worker]…`: by default, all."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import downloads, heartbeats, uploads, worker
+from benchmarks import downloads, heartbeats, metadata, uploads, worker
 
 ALL = {
     "heartbeats": heartbeats.run,
     "downloads": downloads.run,
     "uploads": uploads.run,
+    "metadata": metadata.run,
     "worker": worker.run,
 }
 

@@ -121,7 +121,7 @@ def test_fast_forward_is_undone_by_a_new_root(
     shutil.copytree(world.folder, world.folder.with_name("thief"))
     thief = World(world.folder.with_name("thief"), world.clock)
     with monkeypatch.context() as patch:
-        patch.setattr(online, "next_version", lambda last, now: 2**60)
+        patch.setattr(online, "next_version", lambda last, now: max(last + 1, 2**60))
         thief.repository.sign_all_anew()
     world.source.repository = thief.repository
     client.refresh(1, thief.repository.timestamp)

@@ -44,7 +44,7 @@ POINTS = [
         ("gaia.server.blobs", "BlobWriter", "place"),
         ("gaia.server.publishing", "Publisher", "_add"),
         ("gaia.trust.repository", "Repository", "change"),
-        ("gaia.server.ledger", "Ledger", "_entry"),
+        ("gaia.server.deeds", "Deed", "entry"),
     )
     for when in ("before", "after")
 ]

@@ -75,6 +75,10 @@ class Machine:
         """Offer a release to the worker; its digest."""
         file = self.releases / tag
         file.write_bytes(content)
+        return self.offer_from(file, tag, content)
+
+    def offer_from(self, file: Path, tag: str, content: bytes) -> str:
+        """Offer a release that is to be fetched from `file`, whether it is there or not."""
         digest = sha256(content)
         entry = {"tag": tag, "sha256": digest, "size": len(content), "file": str(file)}
         aside = self.folder / "offer.tmp"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
@@ -24,6 +25,10 @@ _ANSWER = 60.0
 _PUBLISH = 600.0
 """Seconds: the server signs and stores an upload before it answers."""
 
+_SLOWEST = 16 * 1024
+"""Bytes per second that a download keeps up over all."""
+
+_CHUNK = 1024 * 1024
 _MAX_ANSWER = 64 * 1024 * 1024
 
 
@@ -59,15 +64,29 @@ class Connection:
         """The bytes at `path`. Raises as `get`."""
         return self._call("GET", path)
 
+    def download(self, path: str, size: int, sink: Callable[[bytes], object]) -> None:
+        """Pass the bytes at `path` on as they come. Raises as `get`, and what `sink` raises.
+
+        Args:
+            size: how many are expected; a server that is much slower than any link is given up.
+        """
+        with self._request("GET", path, patience=_ANSWER + size / _SLOWEST) as response:
+            try:
+                while chunk := response.read(_CHUNK, decode_content=False):
+                    sink(chunk)
+            except (HTTPError, TimeoutError, ConnectionError) as error:
+                raise failure.of_network(error, str(self._address.origin)) from None
+
     def post(self, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
         """Send JSON, receive JSON. Raises as `get`."""
         headers = {"content-type": "application/json"}
         return _decoded(self._call("POST", path, headers, msgspec.json.encode(body)))
 
-    def put(self, path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
-        """Put JSON, receive JSON. Raises as `get`."""
+    def put(self, path: str, body: bytes | Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        """Put JSON, encoded or not; receive JSON. Raises as `get`."""
         headers = {"content-type": "application/json"}
-        return _decoded(self._call("PUT", path, headers, body, patience=_PUBLISH))
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return _decoded(self._call("PUT", path, headers, content, patience=_PUBLISH))
 
     def delete(self, path: str) -> None:
         """Remove what is at `path`. Raises as `get`."""
@@ -122,6 +141,20 @@ class Connection:
         *,
         patience: float = _ANSWER,
     ) -> bytes:
+        with self._request(method, path, headers, body, patience=patience) as response:
+            return self._content(response)
+
+    @contextmanager
+    def _request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | _Stream | None = None,
+        *,
+        patience: float,
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """An answer whose status is a success, and whose content is to be read."""
         url = self._address.url(path)
         try:
             response = self._pools.manager(url).urlopen(
@@ -134,14 +167,16 @@ class Connection:
                 preload_content=False,
                 timeout=urllib3.Timeout(connect=_CONNECT, read=patience),
             )
-            content = response.read(_MAX_ANSWER, decode_content=False)
-            surplus = response.read(1, decode_content=False)
         except (HTTPError, OSError) as error:
             raise failure.of_network(error, str(self._address.origin)) from None
+        try:
+            self._check(response)
+            yield response
+        finally:
+            response.close()
+
+    def _check(self, response: urllib3.BaseHTTPResponse) -> None:
         answered = {name.lower(): value for name, value in response.headers.items()}
-        response.close()
-        if surplus:
-            raise _odd_answer()
         if 300 <= response.status < 400:
             raise TransportError(
                 "redirected",
@@ -149,7 +184,17 @@ class Connection:
                 hint="Check whether that is right; then give that address with --server.",
             )
         if response.status >= 400:
+            content = self._content(response)
             raise failure.of_answer(response.status, answered, content, now=datetime.now(UTC))
+
+    def _content(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        try:
+            content = response.read(_MAX_ANSWER, decode_content=False)
+            surplus = response.read(1, decode_content=False)
+        except (HTTPError, OSError) as error:
+            raise failure.of_network(error, str(self._address.origin)) from None
+        if surplus:
+            raise _odd_answer()
         return content
 
 

@@ -11,6 +11,7 @@ from gaia.cli import output
 from gaia.cli.command import Settings, Verbs
 from gaia.cli.connection import Connection
 from gaia.errors import InvalidInput, NotFound
+from gaia.model.worker import SKEW_TOLERATED
 
 
 @click.group("fleet", cls=Verbs)
@@ -56,6 +57,7 @@ def show_worker(settings: Settings, worker: str) -> None:
         return
     failure = found.pop("failure", None) or {}
     outcomes = found.pop("outcomes", None) or []
+    found["clock_skew"] = _skew(found)
     for moment in ("last_seen", "alarm_at"):
         if found.get(moment):
             found[moment] = output.ago(found[moment])
@@ -117,6 +119,20 @@ def _trouble(worker: dict[str, Any]) -> str:
     failure = worker.get("failure")
     if failure:
         return f"{failure['tag']} failed: {failure['reason']}"
+    if worker.get("withdrawn"):
+        target, reason = worker.get("target"), worker.get("reason")
+        return f"withdrawn; goes to {target}" if target else f"withdrawn; stays: {reason}"
+    skew = _skew(worker)
+    if skew:
+        return f"its clock is {skew}"
     if worker.get("externally_managed"):
         return f"externally managed: {worker['externally_managed']}"
     return "" if worker.get("online", True) else "offline"
+
+
+def _skew(worker: dict[str, Any]) -> str:
+    """How far its clock is off; empty when that is no matter."""
+    skew = worker.get("clock_skew") or 0.0
+    if abs(skew) <= SKEW_TOLERATED:
+        return ""
+    return f"{output.span(abs(skew))} {'ahead' if skew > 0 else 'behind'}"

@@ -7,14 +7,16 @@ import os
 import click
 
 import gaia
+from gaia.cli.audit import audit
 from gaia.cli.build.command import worker_build
 from gaia.cli.channel import channel
 from gaia.cli.command import EXIT_CODES, Operator, Settings, common_options
 from gaia.cli.demo.command import demo
 from gaia.cli.fleet import fleet
-from gaia.cli.release import release
+from gaia.cli.key import key
+from gaia.cli.release.command import release
 from gaia.cli.token import token
-from gaia.cli.trust import trust
+from gaia.cli.trust.command import trust
 
 
 @click.group("gaia", cls=Operator, params=common_options(), epilog=EXIT_CODES)
@@ -34,5 +36,5 @@ def worker() -> None:
 
 
 worker.add_command(worker_build)
-for command in (release, fleet, channel, token, trust, demo):
+for command in (release, fleet, channel, token, trust, key, audit, demo):
     main.add_command(command)

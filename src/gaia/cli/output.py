@@ -86,16 +86,17 @@ def ago(unix_seconds: float | None) -> str:
     """How long ago, in words."""
     if not unix_seconds:
         return "never"
-    return f"{_span(max(0.0, time.time() - unix_seconds))} ago"
+    return f"{span(max(0.0, time.time() - unix_seconds))} ago"
 
 
 def until(moment: str) -> str:
     """How long it is until an RFC 3339 time, in words."""
     left = (datetime.fromisoformat(moment) - datetime.now(UTC)).total_seconds()
-    return f"in {_span(left)}" if left > 0 else f"EXPIRED {_span(-left)} ago"
+    return f"in {span(left)}" if left > 0 else f"EXPIRED {span(-left)} ago"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A length of time, in words."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from securesystemslib.signer import Signer
+import msgspec
 
 from gaia.cli import output
 from gaia.cli.connection import Connection
 from gaia.cli.trust_folder import TrustFolder
 from gaia.errors import Conflict, InvalidInput
 from gaia.model.artifact import check_sha256
+from gaia.protocol.trust import SignedFiles
 from gaia.trust.bundle import Bundle, Signatures
 from gaia.trust.drafting import Drafter
 from gaia.trust.metadata_files import ReceivedFiles
 from gaia.trust.operator.archive import Archive
+from gaia.trust.operator.countersigning import countersigned
 from gaia.trust.operator.differences import differences
+from gaia.trust.operator.keyring import Entry
+from gaia.trust.roles import spoken
 from gaia.trust.signed_roles import SignedRoles, load_newest
+from gaia.trust.vetting import examined
 
 _TRIES = 3
 """How often a change is made anew after someone else was faster."""
@@ -71,8 +76,9 @@ class SigningSession:
     """Changes of what one server serves, with the keys of one trust folder.
 
     Args:
-        only: names of the keys to sign with; None for all that the keyring has.
-        assent: asked with the changes before anything is signed; raises `click.Abort` for no.
+        only: names of the keys to sign with; empty for all that are at hand.
+        pin: SHA-256 of the first root, for a trust folder that has seen no server yet.
+        assent: asked with the changes before anything is signed; raises for no.
     """
 
     def __init__(
@@ -80,16 +86,17 @@ class SigningSession:
         connection: Connection,
         folder: TrustFolder,
         *,
-        only: Collection[str] | None = None,
+        only: Sequence[str] = (),
         pin: str | None = None,
         assent: Callable[[list[str]], None],
     ) -> None:
-        self._connection = connection
-        self._folder = folder
+        self.connection = connection
+        self.folder = folder
+        self.keyring = folder.keyring()
+        self.archive = Archive(folder.path)
         self._only = only
         self._pin = pin
         self._assent = assent
-        self.archive = Archive(folder.path)
 
     def signed(self) -> SignedRoles:
         """What the server shows as signed, once it is sure that it is.
@@ -99,24 +106,17 @@ class SigningSession:
             InvalidInput: `no-archive`: nothing here says which root to trust.
             GaiaError: as `Connection.get`.
         """
-        received = self.received()
+        shown = self.received()
         if self.archive.empty:
-            self._check_pin(received)
+            self._check_pin(shown)
         else:
-            self.archive.check(received, "The server")
-        self.archive.keep(received)
-        return received
+            self.archive.check(shown, "The server")
+        self.archive.keep(shown)
+        return shown
 
     def received(self) -> SignedRoles:
-        """What the server shows, signed by the keys that it names itself.
-
-        Raises:
-            TrustError: `metadata-refused`.
-            GaiaError: as `Connection.get`.
-        """
-        files = self._connection.get("/api/tuf/bundle")["files"]
-        texts = {name: text.encode() for name, text in files.items()}
-        return load_newest(ReceivedFiles(texts, "the server"))
+        """As `received`, from this session's server."""
+        return received(self.connection)
 
     def change(self, make: Change) -> Outcome:
         """Have a change signed and accepted; made anew when someone else is faster.
@@ -147,14 +147,38 @@ class SigningSession:
         """
         if not bundle:
             return Outcome([])
-        changes = differences(roles, bundle)
-        self._assent(changes)
-        signed = bundle.signed_by(self._signers(bundle, roles), roles)
+        changes = self.explain(bundle, roles)
+        signed = self.countersigned(bundle, roles)
         missing = tuple(count for count in signed.signatures(roles) if count.missing)
         if missing:
+            if signed == bundle:
+                raise _nothing_signed(bundle, roles)
             return Outcome(changes, self.archive.keep_draft(signed), missing)
         self.send(signed, roles)
         return Outcome(changes)
+
+    def explain(self, bundle: Bundle, roles: SignedRoles) -> list[str]:
+        """What a bundle changes, once whoever signs it has said yes to that.
+
+        Raises:
+            InvalidInput: `no-assent`.
+            Conflict: `bundle-refused` or `file-conflict`: an honest server would not take it.
+            Refused: `role-too-long`: workers would not read it.
+        """
+        examined(roles, bundle, datetime.now(UTC))
+        changes = differences(roles, bundle, self.keyring.called())
+        self._assent(changes)
+        return changes
+
+    def countersigned(self, bundle: Bundle, roles: SignedRoles) -> Bundle:
+        """The bundle with our signatures, as far as the keys are at hand.
+
+        Raises:
+            NotFound, InvalidInput, TrustError: as `gaia.trust.operator.countersigning`.
+        """
+        return countersigned(
+            bundle, roles, self.keyring, self.folder.passphrase, self._only, _passed_over
+        )
 
     def send(self, bundle: Bundle, roles: SignedRoles) -> None:
         """Put a complete bundle in place, and keep it.
@@ -162,37 +186,64 @@ class SigningSession:
         Raises:
             GaiaError: what the server says.
         """
-        self._connection.put("/api/tuf/bundle", bundle.encode())
+        self.connection.put("/api/tuf/bundle", bundle.encode())
         self.archive.keep(bundle.over(roles))
 
-    def _signers(self, bundle: Bundle, roles: SignedRoles) -> list[Signer]:
-        awaited = {keyid for count in bundle.signatures(roles) for keyid in count.awaited}
-        signers: list[Signer] = self._folder.keyring().signers_for(
-            awaited, self._only, self._folder.passphrase
-        )
-        if not signers:
-            asked = sorted({count.role for count in bundle.signatures(roles)})
-            raise InvalidInput(
-                "nothing-signed",
-                f"None of the keys here may sign {', '.join(asked)}.",
-                hint="gaia key list shows the keys here, gaia trust status those that are trusted; "
-                "gaia key import NAME SOURCE adds one.",
-            )
-        return signers
-
-    def _check_pin(self, received: SignedRoles) -> None:
+    def _check_pin(self, shown: SignedRoles) -> None:
         if self._pin is None:
             raise InvalidInput(
                 "no-archive",
                 "Nothing here says which trust root is the right one: "
-                f"{self._folder.path} holds no signed files.",
+                f"{self.folder.path} holds no signed files.",
                 hint="Name the trust folder (--trust-dir), or give the root's fingerprint as it "
                 "was noted when the root was made: --trust-root sha256:HEX.",
             )
-        if check_sha256(self._pin.removeprefix("sha256:").lower()) != received.fingerprint:
-            raise InvalidInput(
-                "other-fingerprint",
-                f"The server's trust root is sha256:{received.fingerprint}, not the one that was "
-                "given. Nothing was signed.",
-                hint="Compare both with what was noted when the root was made.",
-            )
+        check_fingerprint(self._pin, shown, "The server")
+
+
+def received(connection: Connection) -> SignedRoles:
+    """What a server shows, signed by the keys that it names itself.
+
+    Raises:
+        TrustError: `metadata-refused`.
+        GaiaError: as `Connection.get`.
+    """
+    answer = connection.get("/api/tuf/bundle")
+    try:
+        texts = msgspec.convert(answer, SignedFiles).files
+    except msgspec.ValidationError as error:
+        raise ReceivedFiles({}, "the server").damaged("as a whole", str(error)) from error
+    files = {name: text.encode() for name, text in texts.items()}
+    return load_newest(ReceivedFiles(files, "the server"))
+
+
+def check_fingerprint(pin: str, roles: SignedRoles, sender: str) -> None:
+    """Look whether roles are of the repository that is pinned.
+
+    Args:
+        pin: SHA-256 of the first root, with or without `sha256:` before it.
+
+    Raises:
+        InvalidInput: `invalid-digest` or `other-fingerprint`.
+    """
+    if check_sha256(pin.removeprefix("sha256:").lower()) != roles.fingerprint:
+        raise InvalidInput(
+            "other-fingerprint",
+            f"{sender}'s trust root is sha256:{roles.fingerprint}, not the one that was given. "
+            "Nothing was changed.",
+            hint="Compare both with what was noted when the root was made.",
+        )
+
+
+def _passed_over(entry: Entry) -> None:
+    output.say(f"The key {entry.name} is not at hand ({entry.uri}): going on without it.")
+
+
+def _nothing_signed(bundle: Bundle, roles: SignedRoles) -> InvalidInput:
+    asked = sorted({spoken(count.role) for count in bundle.signatures(roles) if count.missing})
+    return InvalidInput(
+        "nothing-signed",
+        f"None of the keys that are at hand may sign {', '.join(asked)}.",
+        hint="gaia key list shows the keys here, gaia trust status those that are trusted; "
+        "gaia key import NAME SOURCE adds one, or says where it is now.",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -49,15 +49,18 @@ class TrustFolder:
         """
         return self._given() or self._type(name, f"Passphrase of {name}")
 
-    def new_passphrase(self, name: str) -> str:
-        """A passphrase for the new key `name`; typed, it is asked twice.
+    def new_passphrase(self, names: Sequence[str]) -> str:
+        """One passphrase for new keys; typed, it is asked twice, and not again to open them.
 
         Raises:
             InvalidInput: `no-passphrase` or `passphrase-file-unreadable`.
         """
-        return self._given() or self._type(
-            name, f"New passphrase for {name}", confirmation_prompt="The same again"
+        shown = names[0] if len(names) == 1 else f"the {len(names)} new keys"
+        passphrase = self._given() or self._type(
+            shown, f"New passphrase for {shown}", confirmation_prompt="The same again"
         )
+        self._typed.update(dict.fromkeys(names, passphrase))
+        return passphrase
 
     def _given(self) -> str:
         if self._passphrase_file is None:

@@ -129,8 +129,8 @@ class Stamp:
     Attributes:
         version: semver without v.
         trust_root: bytes of the root metadata to trust, or None to use an option or first use.
-        built_at: seconds since 1970 from SOURCE_DATE_EPOCH; 0 when the build did not say, as a
-            build is the same whenever it is made.
+        built_at: whole seconds since 1970: SOURCE_DATE_EPOCH, with which a build is the same
+            whenever it is made, or else the time of the build.
     """
 
     version: str

@@ -62,7 +62,7 @@ class Publication:
                 hint="Publish under a higher tag.",
             )
         present = self.artifact(tag, artifact.filename)
-        if present is not None and present.sha256 != artifact.sha256:
+        if present is not None and present != artifact:
             raise Conflict(
                 "file-conflict",
                 f"{tag} already has a {artifact.filename} with other bytes"
@@ -86,13 +86,7 @@ class Publication:
             Conflict: `below-floor`.
             InvalidInput: `invalid-channel`.
         """
-        files = self.artifacts.get(tag)
-        if not files:
-            raise NotFound(
-                "no-such-release",
-                f"There is no signed release {tag}.",
-                hint=f"Sign it first: gaia release sign {tag} FILES",
-            )
+        files = self._files(tag)
         pointer = self.with_channel(channel).pointers[channel]
         if pointer is None:
             tags = {tag: _digests(files)}
@@ -120,11 +114,7 @@ class Publication:
         pointer = self.pointers.get(channel)
         if pointer is None or (tag not in pointer.tags and tag > pointer.current):
             return self.promoted(tag, channel)
-        return _point(
-            self,
-            channel,
-            replace(pointer, tags=_placed(pointer, tag, self.artifacts.get(tag, {}))),
-        )
+        return _point(self, channel, replace(pointer, tags=_placed(pointer, tag, self._files(tag))))
 
     def with_floor(self, channel: str, floor: Tag) -> Publication:
         """With another lowest tag that the channel's workers may go back to.
@@ -172,6 +162,16 @@ class Publication:
             if pointer is not None and tag in pointer.tags:
                 changed = _point(changed, channel, _left(channel, pointer, tag))
         return changed
+
+    def _files(self, tag: Tag) -> Files:
+        files = self.artifacts.get(tag)
+        if not files:
+            raise NotFound(
+                "no-such-release",
+                f"There is no signed release {tag}.",
+                hint=f"Sign it first: gaia release sign {tag} FILES",
+            )
+        return files
 
 
 def _point(publication: Publication, channel: str, pointer: Pointer) -> Publication:

@@ -14,12 +14,13 @@ MAX_TAG_LENGTH = 64
 
 
 @total_ordering
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tag:
     """The name of a release, ordered by semver precedence.
 
     Semver gives versions that differ in build metadata alone the same precedence; they are then
-    ordered by that text, so that "latest" never depends on the order of uploads.
+    ordered by that text, so that "latest" never depends on the order of uploads. They are two
+    releases all the same, and not equal.
     """
 
     version: semver.Version
@@ -43,6 +44,12 @@ class Tag:
 
     def __str__(self) -> str:
         return f"v{self.version}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tag) and str(self.version) == str(other.version)
+
+    def __hash__(self) -> int:
+        return hash(self.version)
 
     def __lt__(self, other: Tag) -> bool:
         order = self.version.compare(other.version)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+SKEW_TOLERATED = 60.0
+"""Seconds that a worker's clock may differ from the server's before the operator is told."""
+
 
 class WorkerState(StrEnum):
     """States of one update. The table of moves is `gaia.planning.update.TRANSITIONS`."""

@@ -51,11 +51,13 @@ class Manifest:
     Attributes:
         sha256: of the archive.
         folders: all, also those that only a file's path names; parents first.
+        tag: the release that it was fetched for; empty when nobody knows.
     """
 
     sha256: str
     files: dict[str, File]
     folders: list[str]
+    tag: str = ""
 
 
 def is_wanted(old: File | None, disk: File | None, new: File) -> bool:

@@ -62,9 +62,17 @@ def of_network(error: Exception, server: str) -> TransportError:
                 hint="Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
             )
         case network.NameResolutionError():
-            return TransportError("name-not-resolved", f"The name in {server} is not known.")
+            return TransportError(
+                "name-not-resolved",
+                f"The name in {server} is not known.",
+                hint="Look at the address for a slip, and at this machine's network.",
+            )
         case network.NewConnectionError():
-            return TransportError("not-connected", f"No connection to {server}: {_reason(error)}.")
+            return TransportError(
+                "not-connected",
+                f"No connection to {server}: {_reason(error)}.",
+                hint="Does gaia-server run there, and on that port?",
+            )
         case network.TimeoutError():
             return TransportError("timed-out", f"{server} did not answer in time.")
         case network.SSLError():

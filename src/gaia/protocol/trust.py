@@ -25,6 +25,7 @@ class RoleEntry(msgspec.Struct):
     Attributes:
         expires: RFC 3339, UTC.
         keyids: of the keys that may sign it, `threshold` of them together.
+        warning: how near its expiry is: a `gaia.trust.expiry.ExpiryWarning`, or empty.
     """
 
     name: str
@@ -33,6 +34,7 @@ class RoleEntry(msgspec.Struct):
     days_left: float
     threshold: int
     keyids: list[str]
+    warning: str = ""
 
 
 class PendingFile(msgspec.Struct):

@@ -20,6 +20,10 @@ Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 """An integer that every JSON reader and every database holds exactly."""
 
 
+Moment = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]
+"""Unix seconds, of a clock that may be wrong by a thousand years."""
+
+
 class Register(msgspec.Struct, omit_defaults=True):
     """A worker introduces itself. Same name and machine: same `worker_id`.
 
@@ -103,6 +107,7 @@ class Heartbeat(msgspec.Struct, omit_defaults=True):
         alarm: a trust failure in words; empty when all is well.
         interval: seconds until the next heartbeat, when all goes well.
         externally_managed: why this worker leaves its executable alone; empty when it does not.
+        clock: what the worker's clock says.
     """
 
     version: str
@@ -119,6 +124,7 @@ class Heartbeat(msgspec.Struct, omit_defaults=True):
     externally_managed: str = ""
     channel: str = ""
     target: str = ""
+    clock: Moment | None = None
 
 
 class DirectiveMessage(msgspec.Struct, omit_defaults=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from gaia.server.auth import Authenticator
 from gaia.server.blobs import Blobs, storage_error
 from gaia.server.dashboard import Dashboard
 from gaia.server.endpoints import Endpoint
+from gaia.server.expiry_watch import ExpiryWatch
 from gaia.server.fleet import Fleet
 from gaia.server.flusher import Flusher
 from gaia.server.heartbeat import HeartbeatService
@@ -60,8 +61,15 @@ class Assembly:
     database: Database
 
 
-def assemble(settings: Settings) -> Assembly:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def assemble(settings: Settings, now: Callable[[], datetime] = _now) -> Assembly:
     """Open everything in the data folder and put the server together.
+
+    Args:
+        now: the time, in UTC.
 
     Raises:
         GaiaError: something there cannot be opened.
@@ -70,23 +78,24 @@ def assemble(settings: Settings) -> Assembly:
     database.migrate()
     blobs = Blobs(settings.blobs_folder)
     try:
-        repository = Repository.open(settings.data_dir / "tuf", settings.data_dir / "keys", _now)
+        repository = Repository.open(settings.data_dir / "tuf", settings.data_dir / "keys", now)
     except OSError as error:
         raise storage_error(error) from error
-    ledger = Ledger(database, blobs, repository, _now)
+    ledger = Ledger(database, blobs, repository, now)
     ledger.start()
     publisher, steward = Publisher(ledger), Steward(ledger)
     authenticator = Authenticator(settings.token)
-    tokens = Tokens(database, authenticator, _now)
+    tokens = Tokens(database, authenticator, now)
     tokens.load()
-    journal = Journal(database, authenticator, _now)
+    journal = Journal(database, authenticator)
     fleet = Fleet()
     flusher = Flusher(fleet, database)
     flusher.load()
-    housekeeping = Housekeeping(database, authenticator, journal, ledger)
-    metrics = Metrics(fleet, repository.expiries, _now)
+    watch = ExpiryWatch(repository.expiries, now)
+    housekeeping = Housekeeping(database, authenticator, journal, ledger, watch)
+    metrics = Metrics(fleet, repository.expiries, now)
     sessions = Sessions()
-    view = FleetView(fleet)
+    view = FleetView(fleet, ledger.catalogue)
     heartbeats = HeartbeatService(fleet, ledger.catalogue, settings.min_heartbeat_interval)
 
     operations = Operations(database, metrics, lambda: describe(endpoints))
@@ -94,13 +103,13 @@ def assemble(settings: Settings) -> Assembly:
         *Uploads(publisher, blobs, metrics, settings.max_upload_size).endpoints(),
         *Releases(ledger, steward, blobs, metrics).endpoints(),
         *Channels(ledger, steward).endpoints(),
-        *Trust(repository, ledger, steward, _now).endpoints(),
+        *Trust(repository, ledger, steward, now).endpoints(),
         *Workers(fleet, ledger.catalogue, heartbeats).endpoints(),
         *view.endpoints(),
         *Administration(tokens, journal).endpoints(),
         *operations.endpoints(),
     ]
-    dashboard = Dashboard(view, ledger, authenticator, sessions, repository)
+    dashboard = Dashboard(view, ledger, authenticator, sessions, repository, now)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001
@@ -120,7 +129,3 @@ def assemble(settings: Settings) -> Assembly:
         mode=repository.mode,
         database=database,
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -17,6 +16,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gaia.errors import GaiaError
+from gaia.model.channel import NO_FLOOR
+from gaia.model.worker import SKEW_TOLERATED
 from gaia.planning.latest import bundle, platforms
 from gaia.server import problems
 from gaia.server.api.fleet import FleetView
@@ -24,7 +25,8 @@ from gaia.server.api.operations import WATCHERS
 from gaia.server.auth import Authenticator, Identity, digest_of
 from gaia.server.ledger import Ledger
 from gaia.server.sessions import COOKIE, LIFETIME, Sessions
-from gaia.trust.repository import Repository
+from gaia.trust.expiry import advice, warning
+from gaia.trust.repository import Mode, Repository
 
 _HERE = Path(__file__).parent
 _MAX_FORM = 4096
@@ -50,12 +52,14 @@ class Dashboard:
         authenticator: Authenticator,
         sessions: Sessions,
         repository: Repository,
+        now: Callable[[], datetime],
     ) -> None:
         self._view = view
         self._ledger = ledger
         self._authenticator = authenticator
         self._sessions = sessions
         self._repository = repository
+        self._now = now
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -133,23 +137,38 @@ class Dashboard:
                 "name": name,
                 "platforms": platforms(pointer),
                 "experiments": bundle(pointer),
-                "floor": pointer.floor,
+                "floor": None if pointer.floor == NO_FLOOR else pointer.floor,
+                "withdrawn": sorted(pointer.withdrawn),
             }
             for name, pointer in sorted(catalogue.pointers.items())
         ]
         return {
-            "now": time.time(),
+            "now": self._now().timestamp(),
             "workers": self._view.entries(),
+            "skew_tolerated": SKEW_TOLERATED,
             "channels": channels,
             "releases": [
                 catalogue.releases[tag] for tag in sorted(catalogue.releases, reverse=True)
             ],
+            "pending": catalogue.pending,
+            "strict": self._repository.mode is Mode.STRICT,
             "fingerprint": self._repository.fingerprint,
-            "expiries": sorted(
-                (at.timestamp(), role) for role, at in self._repository.expiries().items()
-            ),
+            "expiries": self._expiries(),
             "url": f"{request.scope['scheme']}://{request.headers.get('host', '')}",
         }
+
+    def _expiries(self) -> list[dict[str, Any]]:
+        """The roles, the next to expire first."""
+        now, expiries = self._now(), self._repository.expiries()
+        return [
+            {
+                "role": role,
+                "at": at.timestamp(),
+                "warning": warning(role, at, now),
+                "advice": advice(role),
+            }
+            for role, at in sorted(expiries.items(), key=lambda item: item[1])
+        ]
 
     def _page(self, name: str, facts: Mapping[str, Any], *, status: int = 200) -> Response:
         html = self._templates.get_template(name).render(facts)

@@ -18,7 +18,7 @@ from gaia.errors import InvalidInput, NotFound, Refused
 from gaia.model.artifact import DEFAULT_PLATFORM, check_sha256
 from gaia.model.channel import DEFAULT_CHANNEL, check_channel
 from gaia.model.tag import Tag
-from gaia.model.worker import FailureReason
+from gaia.model.worker import SKEW_TOLERATED, FailureReason
 from gaia.protocol.worker import LOG_TAIL, Failure, Heartbeat, Outcome, Register, Workload
 
 CAPACITY = 100_000
@@ -49,6 +49,8 @@ class Worker(msgspec.Struct):
         failed: SHA-256 of the executables that failed there through their own fault, oldest first.
         outcomes: the last runs of its workload, oldest first.
         alarm_at: Unix seconds when the present alarm was first raised.
+        clock_skew: seconds that its clock was ahead of the server's at its last heartbeat; None
+            when it did not say.
     """
 
     id: str
@@ -67,6 +69,12 @@ class Worker(msgspec.Struct):
     outcomes: tuple[Outcome, ...] = ()
     alarm: str = ""
     alarm_at: float | None = None
+    clock_skew: float | None = None
+
+    @property
+    def skewed(self) -> bool:
+        """Whether its clock is wrong by more than is tolerated."""
+        return self.clock_skew is not None and abs(self.clock_skew) > SKEW_TOLERATED
 
 
 class Fleet:
@@ -134,6 +142,8 @@ class Fleet:
             worker.alarm = heartbeat.alarm
             if not worker.alarm:
                 worker.alarm_at = None
+        clock = heartbeat.clock
+        worker.clock_skew = None if clock is None else clock - worker.last_seen
         worker.report = heartbeat
         return worker
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from gaia.errors import GaiaError
+from gaia.errors import GaiaError, TrustError
 from gaia.server.auth import Authenticator
+from gaia.server.expiry_watch import ExpiryWatch
 from gaia.server.journal import Journal
 from gaia.server.ledger import Ledger
 from gaia.server.store import tokens
@@ -33,6 +34,7 @@ class Housekeeping:
     authenticator: Authenticator
     journal: Journal
     ledger: Ledger
+    watch: ExpiryWatch
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _complained: bool = False
 
@@ -42,6 +44,7 @@ class Housekeeping:
         while not self._stopping.is_set():
             if time.monotonic() >= renewal:
                 await self._attempt(self.renew)
+                await self._attempt(self.watch.look)
                 renewal = time.monotonic() + RENEWAL_INTERVAL
             try:
                 await asyncio.wait_for(self._stopping.wait(), FLUSH_INTERVAL)
@@ -71,7 +74,8 @@ class Housekeeping:
             await asyncio.to_thread(work)
         except GaiaError as error:
             if not self._complained:
-                log.warning("housekeeping waits", code=error.code, reason=error.message)
+                say = log.error if isinstance(error, TrustError) else log.warning
+                say("housekeeping waits", code=error.code, reason=error.message, hint=error.hint)
             self._complained = True
         except Exception:
             log.exception("housekeeping failed")

@@ -10,50 +10,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
-from gaia.errors import GaiaError
+from gaia.errors import GaiaError, TrustError
 from gaia.model.artifact import Artifact
 from gaia.model.publication import Publication
 from gaia.server.blobs import Blobs, storage_error
 from gaia.server.catalogue import Catalogue
+from gaia.server.deeds import Deed
 from gaia.server.store import audit, releases
-from gaia.server.store.audit import Entry
 from gaia.server.store.database import Database
 from gaia.server.store.releases import State, Stored
 from gaia.trust.repository import Mode, Repository
 
-
-@dataclass(frozen=True)
-class Author:
-    """Who changes something.
-
-    Attributes:
-        name: of the token.
-        client: the peer's address.
-    """
-
-    name: str
-    client: str
-
-
-@dataclass(frozen=True)
-class Deed:
-    """One change, for the audit log.
-
-    Attributes:
-        name: what was done, kebab-case.
-        subject: to what.
-    """
-
-    by: Author
-    name: str
-    subject: str
-    detail: dict[str, Any] = field(default_factory=dict)
+log = structlog.get_logger()
 
 
 class Ledger:
@@ -84,7 +57,8 @@ class Ledger:
         """Finish what a crash has interrupted, then read the catalogue.
 
         In convenience mode all that was published is signed again where the trust repository does
-        not have it, as one from an older backup than the database.
+        not have it, as one from an older backup than the database. Where a key is missing for that,
+        it waits, and is tried again at the next start.
 
         Raises:
             GaiaError: the database or the trust repository cannot be used.
@@ -96,19 +70,16 @@ class Ledger:
                         releases.remove_unpublished(connection, row.tag, row.artifact.filename)
                 rows = releases.rows(connection)
                 if self.repository.mode is Mode.CONVENIENCE:
-                    with _storage():
-                        self.repository.change(lambda before: _with_rows(before, rows))
+                    self._sign_again(rows)
                 releases.mark(connection, self.repository.roles.publication())
             self._refresh()
 
-    def pending(self) -> list[Stored]:
-        """Uploaded files that wait for signatures.
-
-        Raises:
-            Refused: `database-unavailable`.
-        """
-        with self.database.read() as connection:
-            return [row for row in releases.rows(connection) if row.state is State.STORED]
+    def _sign_again(self, rows: list[Stored]) -> None:
+        try:
+            with _storage():
+                self.repository.change(lambda before: _with_rows(before, rows))
+        except TrustError as error:
+            log.error("what was uploaded cannot be signed", code=error.code, reason=error.message)
 
     def renew(self) -> bool:
         """Re-sign what nears its expiry; whether anything did. Marks that a failed write has left
@@ -118,12 +89,12 @@ class Ledger:
             Refused: `no-space`, `database-unavailable` or `storage-unavailable`.
             TrustError: a key is missing.
         """
-        with self._lock:
+        # Also when a key is missing, heartbeats have to carry the timestamp that was renewed.
+        with self.exclusively():
             with _storage():
                 renewed = self.repository.renew()
             with self.database.write() as connection:
                 releases.mark(connection, self.repository.roles.publication())
-            self._refresh()
             return renewed
 
     def held(self, artifact: Artifact) -> bool:
@@ -155,26 +126,18 @@ class Ledger:
         with self.database.write() as connection, _storage():
             yield connection
             releases.mark(connection, self.repository.roles.publication())
-            audit.append(connection, [self._entry(deed)])
-
-    def _entry(self, deed: Deed) -> Entry:
-        return Entry(
-            at=self.now().isoformat(timespec="seconds"),
-            actor=deed.by.name,
-            action=deed.name,
-            subject=deed.subject,
-            client=deed.by.client,
-            detail=deed.detail,
-        )
+            audit.append(connection, [deed.entry(self.now())])
 
     def _refresh(self) -> None:
         with self.database.read() as connection:
             published = releases.load(connection)
+            rows = releases.rows(connection)
         self._catalogue = Catalogue(
             releases={release.tag: release for release in published},
             pointers=dict(self.repository.pointers()),
             root_version=self.repository.root_version,
             timestamp=self.repository.timestamp,
+            pending=tuple(row for row in rows if row.state is State.STORED),
         )
 
 

@@ -39,5 +39,7 @@ def configure(log_format: str) -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # "No signature for keyid": as it should be where two of three sign.
+    logging.getLogger("tuf").setLevel(logging.WARNING)
     # "Invalid HTTP request received" and the like: anyone can cause them, as often as they like.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -78,6 +78,11 @@ class _Gauges(Collector):
         alarms = GaugeMetricFamily("gaia_worker_alarms", "Workers that report a trust failure.")
         alarms.add_metric([], sum(bool(worker.alarm) for worker in workers))
         yield alarms
+        skewed = GaugeMetricFamily(
+            "gaia_workers_clock_skewed", "Workers whose clock is off by more than a minute."
+        )
+        skewed.add_metric([], sum(worker.skewed for worker in workers))
+        yield skewed
         expiry = GaugeMetricFamily(
             "gaia_trust_days_to_expiry", "Days until a role's signature expires.", labels=["role"]
         )

@@ -13,7 +13,8 @@ from gaia.model.channel import DEFAULT_CHANNEL
 from gaia.model.publication import Publication
 from gaia.model.tag import Tag
 from gaia.server.blobs import BlobWriter
-from gaia.server.ledger import Author, Deed, Ledger
+from gaia.server.deeds import Author, Deed
+from gaia.server.ledger import Ledger
 from gaia.server.store import releases
 from gaia.server.store.releases import State, Stored
 from gaia.trust.repository import Mode
@@ -88,8 +89,9 @@ class Publisher:
         found = []
         for role in (GAIA_WORKER, channel_role(stored.channel)):
             if role in roles.delegated:
-                held = f"{roles.threshold(role)} of {len(roles.keys(role))} keys"
-                found.append(f"{role}: signatures of {held}")
+                keys = sorted(keyid[:16] for keyid in roles.keys(role))
+                asked = f"{roles.threshold(role)} of {len(keys)} keys ({', '.join(keys)})"
+                found.append(f"{role}: signatures of {asked}")
             else:
                 found.append(f"{role}: no keys are named for it yet")
         return found

@@ -10,7 +10,8 @@ from gaia.errors import Conflict, Refused
 from gaia.model.publication import Publication
 from gaia.model.tag import Tag
 from gaia.planning.latest import offered
-from gaia.server.ledger import Author, Deed, Ledger
+from gaia.server.deeds import Author, Deed
+from gaia.server.ledger import Ledger
 from gaia.server.store import releases
 from gaia.trust.bundle import Bundle
 from gaia.trust.repository import Mode
@@ -51,11 +52,11 @@ class Steward:
 
         wanted = {"current": current, "floor": floor}
         detail = {key: str(tag) for key, tag in wanted.items() if tag is not None}
-        self._change(
-            change,
-            Deed(by, "set-channel", name, detail),
-            f"gaia release promote TAG --channel {name}",
-        )
+        instead = [
+            *([] if current is None else [f"gaia release promote {current} --channel {name}"]),
+            *([] if floor is None else [f"gaia channel floor {name} {floor}"]),
+        ]
+        self._change(change, Deed(by, "set-channel", name, detail), "; ".join(instead))
 
     def accept_bundle(self, bundle: Bundle, by: Author) -> None:
         """Put signed roles in place: all of them, or nothing was changed.

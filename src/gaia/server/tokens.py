@@ -10,6 +10,8 @@ from datetime import datetime
 
 from gaia.errors import InvalidInput, NotFound
 from gaia.server.auth import Authenticator, Role, digest_of
+from gaia.server.deeds import Author, Deed
+from gaia.server.store import audit
 from gaia.server.store import tokens as rows
 from gaia.server.store.database import Database
 from gaia.server.store.tokens import TokenRow
@@ -36,7 +38,7 @@ class Tokens:
         with self._lock, self.database.read() as connection:
             self.authenticator.load(rows.load(connection))
 
-    def create(self, name: str, role: str) -> tuple[TokenRow, str]:
+    def create(self, name: str, role: str, by: Author) -> tuple[TokenRow, str]:
         """Make a token.
 
         Returns:
@@ -65,8 +67,10 @@ class Tokens:
             digest=digest_of(secret.encode()).hex(),
             created_at=self.now().isoformat(timespec="seconds"),
         )
+        deed = Deed(by, "create-token", name, {"id": row.id, "role": role})
         with self.database.write() as connection:
             rows.add(connection, row)
+            audit.append(connection, [deed.entry(self.now())])
         self.load()
         return row, secret
 
@@ -75,7 +79,7 @@ class Tokens:
         with self.database.read() as connection:
             return rows.load(connection)
 
-    def revoke(self, token_id: str) -> TokenRow:
+    def revoke(self, token_id: str, by: Author) -> TokenRow:
         """Revoke a token; from now on it is refused everywhere.
 
         Raises:
@@ -83,6 +87,9 @@ class Tokens:
         """
         with self.database.write() as connection:
             row = rows.revoke(connection, token_id, now=self.now())
+            if row is not None:
+                deed = Deed(by, "revoke-token", row.name, {"id": row.id, "role": row.role})
+                audit.append(connection, [deed.entry(self.now())])
         if row is None:
             raise NotFound(
                 "no-such-token",

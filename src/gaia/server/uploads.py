@@ -16,8 +16,8 @@ from gaia.model.tag import Tag
 from gaia.protocol.release import Uploaded
 from gaia.server.auth import Role
 from gaia.server.blobs import Blobs, BlobWriter
+from gaia.server.deeds import Author
 from gaia.server.endpoints import Call, Endpoint, json_answer
-from gaia.server.ledger import Author
 from gaia.server.metrics import Metrics
 from gaia.server.publishing import Publisher, Upload
 from gaia.server.store.releases import State, Stored

@@ -98,6 +98,20 @@ class Bundle:
         roots.sort(key=lambda root: root.version)
         return cls(tuple(roots), targets, delegated, wire.based_on)
 
+    @classmethod
+    def between(cls, before: SignedRoles, after: SignedRoles) -> Bundle:
+        """What of `after` is newer than `before`; empty when nothing is."""
+        known = before.versions
+        roots = tuple(root for root in after.roots if root.version > before.root.version)
+        targets = after.targets if after.targets.version > known[TARGETS] else None
+        delegated = {
+            role: document
+            for role, document in after.delegated.items()
+            if document.version > known.get(role, 0)
+        }
+        newer = cls(roots, targets, delegated)
+        return replace(newer, based_on={d.role: known.get(d.role, 0) for d in newer.documents()})
+
     def encode(self) -> bytes:
         """The JSON that `parse` reads."""
         files = {document.name: document.data.decode() for document in self.documents()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tuf.api.metadata import TargetFile
 
 from gaia.errors import GaiaError, TrustError
-from gaia.model.artifact import Artifact
+from gaia.model.artifact import Artifact, check_sha256
 from gaia.model.channel import Pointer
 from gaia.model.publication import Files, Publication
 from gaia.model.tag import Tag
@@ -57,16 +57,25 @@ def _artifact_targets(publication: Publication) -> dict[str, TargetFile]:
 
 
 def _artifact(path: str, target: TargetFile) -> tuple[Tag, Artifact]:
-    tag, _, filename = path.partition("/")
+    text, _, filename = path.partition("/")
     try:
-        return Tag.parse(tag), Artifact(filename, target.length, target.hashes["sha256"])
+        tag = Tag.parse(text)
+        artifact = Artifact(filename, target.length, check_sha256(target.hashes["sha256"]))
     except (GaiaError, KeyError) as error:
-        raise TrustError(
-            "target-malformed",
-            f"The signed target {path!r} is not a file of a release, such as v0.5.0/FILE, with "
-            "its SHA-256.",
-            hint="Sign the role anew without it.",
-        ) from error
+        raise _malformed(path) from error
+    # Workers look for this spelling of the tag; by another one it would hide what they find.
+    if artifact_path(tag, filename) != path:
+        raise _malformed(path)
+    return tag, artifact
+
+
+def _malformed(path: str) -> TrustError:
+    return TrustError(
+        "target-malformed",
+        f"The signed target {path!r} is not a file of a release, such as v0.5.0/FILE, with "
+        "its SHA-256.",
+        hint="Sign the role anew without it.",
+    )
 
 
 def _pointers(contents: Contents) -> list[tuple[str, Pointer | None]]:

@@ -87,14 +87,15 @@ class ServerHeldKeys:
         return signed
 
     def forget(self, before: SignedRoles, after: SignedRoles) -> None:
-        """Remove keys that were trusted before and are not any more: thieves could use them
-        against workers that have slept.
+        """Remove keys that were trusted before and are not any more, root's too where they were
+        left here: thieves could use them against workers that have slept.
 
         Raises:
-            TrustError: `key-unreadable`.
             OSError: a key cannot be removed.
         """
-        self._keys.remove(_trusted(before) - _trusted(after))
+        gone = _trusted(before) - _trusted(after)
+        self._keys.remove(gone)
+        self._keys.root.remove(gone)
 
     def _holder(self, name: str) -> Holders:
         return Holders((self._keys.obtain(name).public_key,))

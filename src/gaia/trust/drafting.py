@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -131,7 +132,8 @@ class Drafter:
 
     def _next_root(self) -> Root:
         if self._root is None:
-            self._root = Root.from_dict(self._roles.root.to_dict())
+            # Root.to_dict shares its lists of key IDs with what it is made from.
+            self._root = deepcopy(self._roles.root)
             self._root.version += 1
             self._root.expires = self._now + lifetime(ROOT)
         return self._root

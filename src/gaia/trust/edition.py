@@ -7,11 +7,17 @@ from dataclasses import dataclass
 
 from tuf.api.metadata import MetaFile, Root, Snapshot, Targets, Timestamp
 
-from gaia.errors import TrustError
 from gaia.trust.document import Document
 from gaia.trust.metadata_files import TIMESTAMP_FILE, MetadataFiles
 from gaia.trust.roles import SNAPSHOT, TARGETS, TIMESTAMP
 from gaia.trust.signed_roles import SignedRoles, delegated_roles, load_roots
+
+ROOT_VERSION = "root_version"
+"""Field of our timestamps, beyond TUF's own: the newest root of the edition.
+
+TUF's timestamp and snapshot do not say it. Without it, a root that was written before the disk
+failed would be in force at the next start, and the rest of its bundle would not.
+"""
 
 Written = Document[Root] | Document[Targets] | Document[Snapshot] | Document[Timestamp]
 
@@ -28,28 +34,17 @@ class Edition:
     def load(cls, folder: MetadataFiles) -> Edition | None:
         """The edition that the timestamp on disk leads to; None before the first one.
 
-        Files that a crash has left behind are not referred to, and so never looked at; a root that
-        was written, but whose edition was not, is left out. Signatures are verified, lest the
-        server sign anew what someone else has written.
+        Files that a crash has left behind are not referred to, and so never looked at. Signatures
+        are verified, lest the server sign anew what someone else has written.
 
         Raises:
             TrustError: `repository-damaged`.
         """
         if folder.read(TIMESTAMP_FILE) is None:
             return None
-        roots = load_roots(folder)
-        refusal: TrustError | None = None
-        for count in range(len(roots), 0, -1):
-            try:
-                return cls._below(roots[:count], folder)
-            except TrustError as error:
-                refusal = refusal or error
-        raise refusal or folder.damaged(TIMESTAMP_FILE, "no root vouches for it")
-
-    @classmethod
-    def _below(cls, roots: tuple[Document[Root], ...], folder: MetadataFiles) -> Edition:
-        root = roots[-1].signed
         timestamp = Document.load(Timestamp, TIMESTAMP, TIMESTAMP_FILE, folder)
+        roots = load_roots(folder, timestamp.signed.unrecognized_fields.get(ROOT_VERSION))
+        root = roots[-1].signed
         _check(timestamp, root, None, folder)
         reference = timestamp.signed.snapshot_meta
         name = f"{reference.version}.{SNAPSHOT}.json"
@@ -65,8 +60,7 @@ class Edition:
     def documents(self) -> Iterator[Written]:
         """All files that count, in the order in which they may be written.
 
-        What is referred to comes first. The roots come late: a root without the edition that it
-        belongs to is left out by `load`.
+        What is referred to comes first: the last one, the timestamp, puts all of it in force.
         """
         yield from self.roles.delegated.values()
         yield self.roles.targets

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Protocol
+from urllib.parse import unquote
 
 from tuf.api.exceptions import DownloadHTTPError
-from tuf.ngclient import FetcherInterface, UpdaterConfig
+from tuf.ngclient import FetcherInterface
 
 from gaia.errors import TransportError, TrustError
-from gaia.trust.roles import FIRST_ROOT, ROOT, TIMESTAMP
-
-_READ_LIMIT = UpdaterConfig().targets_max_length
-"""Bytes. More than any role's: what is merely longer than signed is refused here, with a reason."""
+from gaia.trust.roles import FIRST_ROOT, ROOT, TARGETS, TIMESTAMP, longest
 
 
 class MetadataSource(Protocol):
@@ -58,14 +56,16 @@ class Fetcher(FetcherInterface):
             TransportError: no useful answer, or no such file.
             TrustError: `metadata-oversize`.
         """
-        name = url.rpartition("/")[2]
-        version, _, role = name.removesuffix(".json").rpartition(".")
+        name = unquote(url.rpartition("/")[2])
+        version, _, role = name.removesuffix(".json").partition(".")
+        if not version.isdecimal():
+            role = name.removesuffix(".json")
         self.role = role
         if role == TIMESTAMP:
             return _bounded(name, self._timestamp, max_length)
         if role == ROOT and int(version) > self._root_version:
             raise DownloadHTTPError(f"no {name}", 404)
-        return _fetch(self._source, name, max_length)
+        return fetch(self._source, name, max_length)
 
     def first_root(self) -> bytes:
         """The server's first root.
@@ -74,15 +74,22 @@ class Fetcher(FetcherInterface):
             TransportError: no useful answer, or no such file.
             TrustError: `metadata-oversize`.
         """
-        return _fetch(self._source, FIRST_ROOT, UpdaterConfig().root_max_length)
+        return fetch(self._source, FIRST_ROOT, longest(ROOT))
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         # Only `download_file` would come here, and that is for targets.
         raise NotImplementedError(url)
 
 
-def _fetch(source: MetadataSource, name: str, limit: int) -> bytes:
-    data = source.read(name, limit=_READ_LIMIT)
+def fetch(source: MetadataSource, name: str, limit: int) -> bytes:
+    """The file `name`, of `limit` bytes at most.
+
+    Raises:
+        TransportError: no useful answer, or no such file.
+        TrustError: `metadata-oversize`.
+    """
+    # More than any role's: what is merely longer than signed is refused here, with a reason.
+    data = source.read(name, limit=longest(TARGETS))
     if data is None:
         raise TransportError(
             "metadata-missing",

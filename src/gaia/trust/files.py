@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import IO
 
 TEMPORARY = ".tmp"
 """Suffix of files that are being written."""
@@ -18,9 +20,20 @@ def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     Raises:
         OSError: nothing was changed.
     """
+    with replacing(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """A file to write to, which replaces `path` at the end; on any error nothing was changed.
+
+    Raises:
+        OSError: nothing was changed.
+    """
     with NamedTemporaryFile(dir=path.parent, suffix=TEMPORARY, delete=False) as file:
         try:
-            file.write(data)
+            yield file
             file.flush()
             if sys.platform != "win32":
                 os.fchmod(file.fileno(), mode)

@@ -111,12 +111,13 @@ class KeyFolder:
         """Forget keys that nothing trusts any more.
 
         Raises:
-            TrustError: `key-unreadable`.
             OSError: one cannot be removed.
         """
         for path in sorted(self.folder.glob("*.pem")):
-            if self.load(path.stem).public_key.keyid in keyids:
-                path.unlink()
+            # One that cannot be read can sign nothing, and must not save the others.
+            with contextlib.suppress(TrustError):
+                if self.load(path.stem).public_key.keyid in keyids:
+                    path.unlink()
 
     def explain(self) -> None:
         """Say beside the root keys what to do with them.

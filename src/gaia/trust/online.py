@@ -9,7 +9,7 @@ from tuf.api.metadata import Root, Snapshot, T, Timestamp
 
 from gaia.errors import TrustError
 from gaia.trust.document import Document
-from gaia.trust.edition import Edition
+from gaia.trust.edition import ROOT_VERSION, Edition
 from gaia.trust.keys import KeyFolder
 from gaia.trust.roles import ROOT, SNAPSHOT, TIMESTAMP, due, lifetime, next_version
 from gaia.trust.signed_roles import SignedRoles
@@ -42,7 +42,7 @@ class OnlineSigner:
         """
         root, meta = last.roles.root, last.snapshot.signed.meta
         snapshot = self._sign(SNAPSHOT, Snapshot(self._version(last.snapshot), meta=meta), root)
-        timestamp = Timestamp(self._version(last.timestamp), snapshot_meta=snapshot.reference)
+        timestamp = self._next_timestamp(last.timestamp, snapshot, root)
         return Edition(last.roles, snapshot, self._sign(TIMESTAMP, timestamp, root))
 
     def _snapshot(self, roles: SignedRoles, last: Edition | None) -> Document[Snapshot]:
@@ -56,15 +56,22 @@ class OnlineSigner:
         self, roles: SignedRoles, last: Edition | None, snapshot: Document[Snapshot]
     ) -> Document[Timestamp]:
         document = last.timestamp if last else None
-        meta = snapshot.reference
+        signed = self._next_timestamp(document, snapshot, roles.root)
         if (
             document
-            and document.signed.snapshot_meta == meta
+            and document.signed.snapshot_meta == signed.snapshot_meta
+            and document.signed.unrecognized_fields == signed.unrecognized_fields
             and self._stands(document, roles.root)
         ):
             return document
-        signed = Timestamp(self._version(document), snapshot_meta=meta)
         return self._sign(TIMESTAMP, signed, roles.root)
+
+    def _next_timestamp(
+        self, last: Document[Timestamp] | None, snapshot: Document[Snapshot], root: Root
+    ) -> Timestamp:
+        fields = {ROOT_VERSION: root.version}
+        meta = snapshot.reference
+        return Timestamp(self._version(last), snapshot_meta=meta, unrecognized_fields=fields)
 
     def _stands(self, document: Document[T], root: Root) -> bool:
         fresh = not due(document.role, document.signed.expires, self._now())
@@ -75,13 +82,32 @@ class OnlineSigner:
 
     def _sign(self, role: str, signed: T, root: Root) -> Document[T]:
         signed.expires = self._now() + lifetime(role)
-        signers = self._keys.trusted(root.roles[role].keyids)
-        if not signers:
+        document = Document.sign(role, signed, self._keys.trusted(root.roles[role].keyids))
+        if not document.vouched_for_by(root):
             self._keys.check()
             raise TrustError(
                 "online-key-missing",
-                f"None of the keys in {self._keys.folder} is trusted by the root to sign {role}.",
+                f"The keys in {self._keys.folder} cannot sign {role}: the root trusts none of them "
+                "to, or asks for more.",
                 hint="Put the online key back from a backup, or replace it: "
                 "gaia trust rotate online. Workers keep running meanwhile.",
             )
-        return Document.sign(role, signed, signers)
+        return document
+
+
+def check_named(keys: KeyFolder, root: Root) -> None:
+    """Look whether a server with these keys can begin under this root.
+
+    Raises:
+        TrustError: `online-key-unnamed` or `key-unreadable`.
+    """
+    if not keys.trusted(root.roles[TIMESTAMP].keyids):
+        keys.check()
+        raise TrustError(
+            "online-key-unnamed",
+            f"The root names no online key in {keys.folder}, so this server cannot begin: it could "
+            "not sign that anything is the newest.",
+            hint=f"Was keys/online.pem left behind? For a server with a key of its own: gaia trust "
+            f"online-key {keys.folder.parent} prints it; where the root keys are, gaia trust "
+            "rotate online NAME --beside has the root name it; then export and seed anew.",
+        )

@@ -12,6 +12,7 @@ from tuf.api.exceptions import (
 )
 
 from gaia.errors import TrustError
+from gaia.trust.expiry import advice
 
 _TELL = "Nothing new is installed. Tell the server's operator."
 
@@ -22,7 +23,8 @@ def expired(role: str, now: datetime) -> TrustError:
         "metadata-expired",
         f"The signed metadata of the role {role} has expired: "
         f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC.",
-        hint="Nothing new is installed until the clock is right or the operator has renewed it.",
+        hint="Nothing new is installed until the clock is right, or the server's operator has "
+        f"renewed it. {advice(role)}.",
     )
 
 
@@ -33,6 +35,16 @@ def clock_wrong(expires: datetime, now: datetime) -> TrustError:
         f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, but the server has signed a "
         f"timestamp that expires at {expires:%Y-%m-%d %H:%M} UTC, a day after it was signed.",
         hint="Set the clock, here or on the server. Nothing new is installed until then.",
+    )
+
+
+def clock_behind(floor: datetime, now: datetime) -> TrustError:
+    """The clock stands before a time that has certainly been."""
+    return TrustError(
+        "clock-wrong",
+        f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, but this worker was built, or last "
+        f"heard from its server, at {floor:%Y-%m-%d %H:%M} UTC.",
+        hint="Set this machine's clock. Nothing new is installed until then.",
     )
 
 
@@ -80,4 +92,23 @@ def not_signed(path: str) -> TrustError:
         "target-not-signed",
         f"No signature vouches for {path}.",
         hint=_TELL,
+    )
+
+
+def not_on_channel(path: str, channel: str) -> TrustError:
+    """The role that signs releases vouches for the target, the channel's does not."""
+    return TrustError(
+        "target-not-signed",
+        f"The signed pointer of the channel {channel} does not name {path}.",
+        hint=_TELL,
+    )
+
+
+def disagreement(path: str, channel: str) -> TrustError:
+    """The two roles that have to vouch for a target have signed different bytes."""
+    return TrustError(
+        "roles-disagree",
+        f"The signed pointer of the channel {channel} names other bytes as {path} than the role "
+        "that signs releases does.",
+        hint="Nothing new is installed. Tell the server's operator: one role's keys may be stolen.",
     )

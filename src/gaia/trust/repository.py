@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,7 @@ from gaia.trust.drafting import Drafter
 from gaia.trust.edition import Edition, Written
 from gaia.trust.keys import ONLINE, KeyFolder
 from gaia.trust.metadata_files import ROOT_FILE, VERSIONED, MetadataFiles
-from gaia.trust.online import OnlineSigner
+from gaia.trust.online import OnlineSigner, check_named
 from gaia.trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, channel_role, due
 from gaia.trust.signed_roles import SignedRoles, load_newest, load_roots
 from gaia.trust.vetting import vetted
@@ -71,13 +72,14 @@ class Repository:
 
         Raises:
             TrustError: `repository-damaged`, `key-missing`, `key-unreadable` or
-                `online-key-missing`.
+                `online-key-unnamed`.
             OSError: the folders cannot be written.
         """
         metadata, key_folder = MetadataFiles.open(folder), KeyFolder(keys)
         edition = Edition.load(metadata)
         if edition is None:
             roles = _first(metadata, ServerHeldKeys(key_folder), now())
+            check_named(key_folder, roles.root)
             edition = OnlineSigner(key_folder, now).edition(roles, None)
             _write(metadata, edition, None)
         return cls(metadata, key_folder, now, edition)
@@ -138,7 +140,7 @@ class Repository:
             OSError: it cannot be written.
         """
         with self._lock:
-            return self._keys.obtain(f"{ONLINE}-{int(self._now().timestamp())}").public_key
+            return self._keys.obtain(f"{ONLINE}-{secrets.token_hex(4)}").public_key
 
     def read(self, name: str) -> bytes | None:
         """What `GET /tuf/{name}` answers: the file as it is on disk; None for any other name.
@@ -187,15 +189,11 @@ class Repository:
             OSError: the folder cannot be written; the edition before stays.
         """
         with self._lock:
-            before = self._edition
-            drafter = Drafter(before.roles, self._now())
-            if self._mode is Mode.CONVENIENCE:
-                for document in before.roles.newest():
-                    nears = due(document.role, document.signed.expires, self._now())
-                    if nears and document.role != ROOT:
-                        drafter.renew(document.role)
+            before, now = self._edition, self._now()
             try:
-                self._sign(drafter)
+                self._renew(
+                    d.role for d in before.roles.newest() if due(d.role, d.signed.expires, now)
+                )
             finally:
                 # Whatever keys are lost: the timestamp must not expire for it.
                 self._advance(self.roles)
@@ -211,12 +209,10 @@ class Repository:
             OSError: the folder cannot be written; the edition before stays.
         """
         with self._lock:
-            drafter = Drafter(self.roles, self._now())
-            if self._mode is Mode.CONVENIENCE:
-                for role in self.roles.versions.keys() - {ROOT}:
-                    drafter.renew(role)
-            self._sign(drafter)
-            self._put(self._online.anew(self._edition))
+            try:
+                self._renew(self.roles.versions)
+            finally:
+                self._put(self._online.anew(self._edition))
 
     def accept(self, bundle: Bundle, check: Callable[[Publication], None]) -> None:
         """Put a bundle in place: all of it, or nothing was changed.
@@ -237,6 +233,20 @@ class Repository:
             self._forget(before, roles)
             self._mode = self._derived_mode()
 
+    def _renew(self, roles: Iterable[str]) -> None:
+        """Sign each role anew, as far as its key is here; the first that was not is told last."""
+        refusals = []
+        for role in [*roles] if self._mode is Mode.CONVENIENCE else []:
+            if role != ROOT:
+                drafter = Drafter(self.roles, self._now())
+                drafter.renew(role)
+                try:
+                    self._sign(drafter)
+                except TrustError as error:
+                    refusals.append(error)
+        if refusals:
+            raise refusals[0]
+
     def _sign(self, drafter: Drafter) -> None:
         drafts = drafter.bundle()
         if drafts:
@@ -249,7 +259,7 @@ class Repository:
     def _forget(self, before: SignedRoles, after: SignedRoles) -> None:
         try:
             self._held.forget(before, after)
-        except (OSError, TrustError) as error:
+        except OSError as error:
             # What was asked for is done all the same.
             log.error("keys that are not trusted any more were not removed", reason=str(error))
 
@@ -257,6 +267,10 @@ class Repository:
         if edition is not self._edition:
             _write(self._folder, edition, self._edition)
             self._edition = edition
+            try:
+                self._folder.prune(_names(edition))
+            except OSError as error:
+                log.warning("old signed files were not removed", reason=str(error))
 
     def _derived_mode(self) -> Mode:
         return Mode.CONVENIENCE if self._held.hold_any(self.roles) else Mode.STRICT
@@ -276,7 +290,6 @@ def _write(folder: MetadataFiles, edition: Edition, last: Edition | None) -> Non
     for document in edition.documents():
         if document.name not in kept or document.role == TIMESTAMP:
             folder.write(document.name, document.data)
-    folder.prune(_names(edition))
 
 
 def _names(edition: Edition) -> set[str]:

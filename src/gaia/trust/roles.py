@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from gaia.errors import NotFound
 from gaia.model.tag import Tag
 
 ROOT = "root"
@@ -33,8 +34,18 @@ _LIFETIMES = {
 _CHANNEL_LIFETIME = timedelta(days=180)
 _TIMESTAMP_RENEWAL = timedelta(hours=1)
 
-ALARM_BEFORE = (timedelta(days=90), timedelta(days=30), timedelta(days=7))
-"""How long before root or targets expire the operator should hear of it."""
+
+_LONGEST_ROOT = 512_000
+_LONGEST_TIMESTAMP = 16_384
+_LONGEST = 5_000_000
+
+
+def longest(role: str) -> int:
+    """Bytes of a file of `role` that workers read, and so that may be published (5.3.3 to 5.6.1).
+
+    What python-tuf's own client allows where no length is signed.
+    """
+    return {ROOT: _LONGEST_ROOT, TIMESTAMP: _LONGEST_TIMESTAMP}.get(role, _LONGEST)
 
 
 def channel_role(channel: str) -> str:
@@ -45,6 +56,27 @@ def channel_role(channel: str) -> str:
 def channel_of(role: str) -> str | None:
     """The channel whose pointer `role` signs, or None for any other role."""
     return role.removeprefix(_CHANNEL_PREFIX) if role.startswith(_CHANNEL_PREFIX) else None
+
+
+def spoken(role: str) -> str:
+    """What people call a role: `release` for the worker role, any other by its own name."""
+    return "release" if role == GAIA_WORKER else role
+
+
+def role_named(name: str) -> str:
+    """The role that people sign and call `name`.
+
+    Raises:
+        NotFound: `no-such-role`.
+    """
+    role = GAIA_WORKER if name == spoken(GAIA_WORKER) else name
+    if role not in (ROOT, TARGETS, GAIA_WORKER) and channel_of(role) is None:
+        raise NotFound(
+            "no-such-role",
+            f"There is no role {name!r} that people sign.",
+            hint="root, targets, release, or channel-NAME such as channel-stable.",
+        )
+    return role
 
 
 def paths_of(role: str) -> tuple[str, ...]:

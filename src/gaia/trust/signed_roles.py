@@ -83,14 +83,20 @@ class SignedRoles:
         return self.delegator(role).get_delegated_role(role).threshold
 
 
-def load_roots(source: MetadataSet) -> tuple[Document[Root], ...]:
+def load_roots(source: MetadataSet, last: int | None = None) -> tuple[Document[Root], ...]:
     """The chain of roots, each signed by the keys of the one before and by its own (5.3.4).
+
+    Args:
+        last: version of the newest; None for all that are there.
 
     Raises:
         TrustError: as `source.damaged`.
     """
     chain = [Document.load(Root, ROOT, FIRST_ROOT, source)]
-    while source.read(name := f"{len(chain) + 1}.{ROOT}.json") is not None:
+    while len(chain) != last:
+        name = f"{len(chain) + 1}.{ROOT}.json"
+        if last is None and source.read(name) is None:
+            break
         chain.append(Document.load(Root, ROOT, name, source))
     for before, root in zip([chain[0], *chain], chain, strict=False):
         if not (root.vouched_for_by(before.signed) and root.vouched_for_by(root.signed)):

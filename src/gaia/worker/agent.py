@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from gaia.model.artifact import Artifact, worker_filename
 from gaia.model.directive import Action, Directive, Reason
 from gaia.model.tag import Tag
 from gaia.model.worker import FailureReason, WorkerState
-from gaia.planning.directive import admit
+from gaia.planning.directive import admit, stranded
 from gaia.planning.probation import Evidence
 from gaia.protocol.worker import DirectiveMessage, Heartbeat, HeartbeatAnswer
 from gaia.worker.background import Background
@@ -160,7 +161,13 @@ class Agent:
     def _heartbeat(self) -> Heartbeat:
         update, sync = self._update, self._sync
         self._note_alarm()
-        alarms = (self._metadata.alarm, self._alarm, update.alarm, sync.alarm if sync else "")
+        alarms = (
+            self._metadata.alarm,
+            self._alarm,
+            stranded(self._own.version, self._reason),
+            update.alarm,
+            sync.alarm if sync else "",
+        )
         return Heartbeat(
             version=self._own.version,
             platform=self._own.platform,
@@ -176,6 +183,7 @@ class Agent:
             interval=self._schedule.interval,
             alarm=" ".join(filter(None, alarms)),
             externally_managed=update.obstacle if self._own.auto_update else "",
+            clock=time.time(),
         )
 
     def _note_alarm(self) -> None:
@@ -221,7 +229,7 @@ class Agent:
         """Whether an update has begun."""
         decision = self._decide(message)
         self._reason = decision.reason
-        rescue = self._update.rescue
+        rescue = self._rescue()
         tag = decision.tag if rescue is None else rescue.tag
         if tag is None:
             return False
@@ -234,6 +242,13 @@ class Agent:
             Target(tag, artifact.sha256, artifact.size),
             partial(self._fetch, f"/releases/{tag}/{artifact.filename}", artifact),
         )
+
+    def _rescue(self) -> Target | None:
+        """The release whose backup was lost, unless it was withdrawn since: that stays away."""
+        rescue, pointer = self._update.rescue, self._metadata.pointer()
+        if rescue is None or pointer is None or Tag.parse(rescue.tag) in pointer.withdrawn:
+            return None
+        return rescue
 
     def _decide(self, message: DirectiveMessage) -> Directive:
         if not self._own.auto_update:

@@ -73,11 +73,13 @@ class Program:
         executable: what updates replace, absolute and free of symlinks; None when it is no single
             file.
         trust_root: built into the program; None when nothing is.
+        built_at: Unix seconds; 0 when nobody knows.
     """
 
     version: str
     executable: Path | None
     trust_root: bytes | None = None
+    built_at: float = 0.0
 
 
 def site_of(
@@ -126,6 +128,7 @@ def compose(program: Program, options: Options, site: Site) -> Agent:
         options.trust_root or RootPin.built_in(program.trust_root),
         lambda: datetime.now(UTC),
         channel=options.channel,
+        built_at=datetime.fromtimestamp(program.built_at, UTC),
     )
     environment = site.launch.environment
     introduction = _introduce(options, program, environment, state)

@@ -82,12 +82,21 @@ class Experiments:
         return state.installed.sha256 if state.installed and not state.pending else None
 
     @property
+    def tag(self) -> str:
+        """The release whose bundle is in place; empty when there is none, or nobody knows."""
+        installed = self._state.load().installed
+        return "" if installed is None else installed.tag
+
+    @property
     def consistent(self) -> bool:
         """Whether all files in place are of one bundle, so that the workload may be started."""
         return self._state.load().pending is None
 
-    def stage(self, archive: Path, sha256: str) -> None:
+    def stage(self, archive: Path, sha256: str, tag: str = "") -> None:
         """Verify and extract a bundle, leaving the one in place alone. May run in a thread.
+
+        Args:
+            tag: the release that it is fetched for.
 
         Raises:
             TrustError: `bundle-digest-mismatch`.
@@ -98,7 +107,7 @@ class Experiments:
             self._private.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(self._private / "stage.lock", _STAGE_PATIENCE):
                 if self.digest != sha256 and not (self._private / sha256).is_dir():
-                    self._stage(archive, sha256)
+                    self._stage(archive, sha256, tag)
         self._staged = sha256
 
     def swap(self) -> None:
@@ -180,17 +189,17 @@ class Experiments:
                 hint="The workload is not started; it is tried again as soon as this is mended.",
             ) from error
 
-    def _stage(self, archive: Path, sha256: str) -> None:
+    def _stage(self, archive: Path, sha256: str, tag: str) -> None:
         partial = self._private / "partial"
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            self._extract(archive, sha256, partial)
+            self._extract(archive, sha256, tag, partial)
             partial.rename(self._private / sha256)
             fsync_folder(self._private)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def _extract(self, archive: Path, sha256: str, partial: Path) -> None:
+    def _extract(self, archive: Path, sha256: str, tag: str, partial: Path) -> None:
         with archive.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != sha256:
@@ -205,7 +214,7 @@ class Experiments:
                 raise unsafe(EXPERIMENTS_FOLDER, "must be a folder")
             partial.mkdir(mode=0o700)
             files = extract(file, contents, partial / "tree", self._limits)
-        manifest = Manifest(sha256, files, contents.folders)
+        manifest = Manifest(sha256, files, contents.folders, tag)
         write_atomic(partial / "manifest.json", msgspec.json.encode(manifest))
 
     def _check_place(self, path: str) -> None:

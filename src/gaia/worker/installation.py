@@ -103,13 +103,19 @@ class Installation:
             os.close(os.open(self.staged, files.CREATE, 0o600))
         return 0
 
+    def stage_backup(self, target: Target) -> None:
+        """Stage the backup, if that is the file of `target`: it need not be downloaded then.
+
+        Raises:
+            InstallError: `no-space`, `swap`.
+        """
+        if _is(self.backup, target):
+            with told_as_install_error("the copy of the backup"):
+                self._copy(self.backup, self.staged)
+
     def holds(self, target: Target) -> bool:
         """Whether the staged file is already all of `target`."""
-        try:
-            whole = self.staged.lstat().st_size == target.size
-        except OSError:
-            return False
-        return whole and digest_of(self.staged) == target.sha256
+        return _is(self.staged, target)
 
     def seal(self, target: Target) -> None:
         """Check that the staged file is all of `target`, and make it durable and executable.
@@ -290,3 +296,12 @@ class Installation:
             copy_durably(descriptor, target)
         finally:
             os.close(descriptor)
+
+
+def _is(path: Path, target: Target) -> bool:
+    """Whether the file is all of `target`; read only when its size fits."""
+    try:
+        whole = path.lstat().st_size == target.size
+    except OSError:
+        return False
+    return whole and digest_of(path) == target.sha256

@@ -15,15 +15,22 @@ from gaia.worker.composition import Options, Program, compose, site_of
 from gaia.worker.console import Console
 from gaia.worker.options import command
 from gaia.worker.runtime import clean_environment, install_path
+from gaia.worker.service_command import install_command
 from gaia.worker.transport import Transport
 
 if sys.platform == "win32":
     from gaia.worker import front
 
+INSTALL = "install"
+"""First argument with which the program registers itself as a service, and ends."""
+
 
 def main() -> None:
     """The console script, and the entry point of the single-file worker."""
-    command(run, self_check)()
+    worker = command(run, self_check)
+    if sys.argv[1:2] == [INSTALL]:
+        install_command(worker)(sys.argv[2:], prog_name=f"gaia-worker {INSTALL}")
+    worker()
 
 
 def self_check() -> None:
@@ -46,7 +53,7 @@ def run(options: Options) -> None:
         signal.signal(number, lambda *_: stop.set())
     console = Console.adopt(os.environ)
     build = BuildInfo.load()
-    program = Program(build.version, install_path(), build.trust_root)
+    program = Program(build.version, install_path(), build.trust_root, build.built_at)
     site = site_of(program, options, console, clean_environment(os.environ))
     compose(program, options, site).run(stop)
 

@@ -141,7 +141,7 @@ def command(run: Callable[[Options], None], self_check: Callable[[], None]) -> c
             if only_check and not _given(context, values):
                 self_check()
                 return
-            options = _options(values)
+            options = parse(values)
             if only_check:
                 self_check()
             else:
@@ -158,8 +158,8 @@ def _given(context: click.Context, names: Iterable[str]) -> bool:
     return any(context.get_parameter_source(n) is ParameterSource.COMMANDLINE for n in names)
 
 
-def _options(values: dict[str, Any]) -> Options:
-    """Options of click's raw values.
+def parse(values: dict[str, Any]) -> Options:
+    """Options of click's raw values, which are used up.
 
     Raises:
         InvalidInput: `missing-option`, `invalid-address`, `no-token`, `invalid-label`,

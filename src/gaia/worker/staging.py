@@ -51,7 +51,7 @@ class Staging:
         self.cancelled = threading.Event()
 
     def fetch(self, fetch: Fetch, *, resume: bool) -> None:
-        """Download, verify and seal the staged file.
+        """Download, verify and seal the staged file; the backup may be it already.
 
         Raises:
             GaiaError, OSError: see `failure_of`.
@@ -59,6 +59,8 @@ class Staging:
         there = self._installation.begin_staging(resume=resume)
         if not self._installation.holds(self.target):
             self._need_room(there)
+            self._installation.stage_backup(self.target)
+        if not self._installation.holds(self.target):
             fetch(self._installation.staged, self._tell, self.cancelled)
         self._installation.seal(self.target)
         check_header(self._installation.staged)

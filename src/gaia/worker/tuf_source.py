@@ -9,10 +9,15 @@ from gaia.worker.transport import Transport
 
 
 class TufSource:
-    """Reads the server's TUF repository. A `gaia.trust.client.MetadataSource`."""
+    """Reads the server's TUF repository. A `gaia.trust.client.MetadataSource`.
 
-    def __init__(self, transport: Transport) -> None:
+    Args:
+        below: path of the repository on the server.
+    """
+
+    def __init__(self, transport: Transport, below: str = "/tuf") -> None:
         self._transport = transport
+        self._below = below
 
     def read(self, path: str, *, limit: int) -> bytes | None:
         """The file `path` of the repository, or None when there is none.
@@ -22,7 +27,7 @@ class TufSource:
             TransportError: no useful answer within the deadline.
         """
         try:
-            return self._transport.get(f"/tuf/{quote(path)}", limit=limit)
+            return self._transport.get(f"{self._below}/{quote(path, safe='')}", limit=limit)
         except TransportError as error:
             if error.code != "answer-too-long":
                 raise

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from gaia.cli.build import Builder
 from gaia.cli.main import main
-from gaia.errors import Refused
+from gaia.errors import InvalidInput, Refused
+from gaia.model.payload import FOOTER_SIZE, STAMP_FILENAME, Footer, Stamp, decode_index
 from support.single_file import PROBE, TESTS
 
 pytestmark = pytest.mark.needs_worker_build
@@ -23,6 +26,7 @@ TRUST_ROOT = b'{"signatures": [], "signed": {"_type": "root"}}'
 def test_two_builds_are_the_same_bytes(
     builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1764000000")
     first = builder.stamp("v1.0.0", None, tmp_path / "first")
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     monkeypatch.setenv("LC_ALL", "C")
@@ -35,12 +39,47 @@ def test_two_builds_are_the_same_bytes(
     assert str(TESTS).encode() not in second.read_bytes()
 
 
-def test_versions_differ_in_their_stamp_only(builder: Builder, tmp_path: Path) -> None:
+def test_versions_differ_in_their_stamp_only(
+    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1764000000")
     one = builder.stamp("v1.0.0", None, tmp_path / "one").read_bytes()
     two = builder.stamp("v1.0.1", None, tmp_path / "two").read_bytes()
     assert len(one) == len(two)
     # One digit, and the digest of the payload.
     assert sum(a != b for a, b in zip(one, two, strict=True)) <= 1 + 32
+
+
+def stamp_of(worker: Path) -> Stamp:
+    data = worker.read_bytes()
+    footer = Footer.decode(data[-FOOTER_SIZE:])
+    payload = data[-FOOTER_SIZE - footer.length : -FOOTER_SIZE]
+    at = footer.index_length
+    for entry in decode_index(payload[:at]):
+        if entry.path.endswith(STAMP_FILENAME):
+            return msgspec.json.decode(payload[at : at + entry.size], type=Stamp)
+        at += entry.size
+    raise AssertionError("no stamp")
+
+
+def test_the_build_time_is_in_it(
+    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = int(time.time())
+    built = stamp_of(builder.stamp("v1.0.0", None, tmp_path / "now")).built_at
+    assert before <= built <= time.time()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1764000000")
+    assert stamp_of(builder.stamp("v1.0.0", None, tmp_path / "then")).built_at == 1764000000
+
+
+@pytest.mark.parametrize("told", ["yesterday", "-1", "1.5", "99999999999", "²"])
+def test_a_build_time_that_would_shut_workers_out(
+    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", told)
+    with pytest.raises(InvalidInput) as caught:
+        builder.stamp("v1.0.0", None, tmp_path / "out")
+    assert caught.value.code == "invalid-build-time"
 
 
 def test_the_command_builds_a_worker(tmp_path: Path) -> None:

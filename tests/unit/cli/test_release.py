@@ -149,17 +149,29 @@ def test_a_file_that_was_changed_on_its_way_is_noticed(gaia: Any, web: Web, work
     assert json.loads(result.stderr)["code"] == "upload-corrupted"
 
 
-def test_channels_are_those_of_the_releases(gaia: Any, routes: dict[str, Any]) -> None:
-    routes["GET /api/releases"] = {"releases": [ENTRY, {**ENTRY, "channel": "empty"}]}
-    routes["GET /releases/latest?channel=stable"] = LATEST
+CHANNEL = {
+    "name": "stable",
+    "current": "v0.5.0",
+    "floor": "v0.4.0",
+    "tags": ["v0.5.0", "v0.4.9"],
+    "withdrawn": ["v0.4.8"],
+    "latest": {"linux": "v0.5.0", "windows": "v0.4.9"},
+}
+
+
+def test_channels_are_listed_with_floor_and_what_was_withdrawn(
+    gaia: Any, routes: dict[str, Any]
+) -> None:
+    routes["GET /api/channels"] = {"channels": [CHANNEL]}
     shown = gaia("channel", "list").stdout
     assert "windows=v0.4.9" in shown
-    listed = json.loads(gaia("channel", "list", "--json").stdout)["channels"]
-    assert [entry["channel"] for entry in listed] == ["stable"]
+    assert "v0.4.0" in shown
+    assert "v0.4.8" in shown
+    assert json.loads(gaia("channel", "list", "--json").stdout)["channels"] == [CHANNEL]
 
 
 def test_a_channel_is_shown(gaia: Any, routes: dict[str, Any]) -> None:
-    routes["GET /releases/latest?channel=stable"] = LATEST
+    routes["GET /api/channels"] = {"channels": [CHANNEL]}
     assert "v0.4.9" in gaia("channel", "show", "stable").stdout
     assert gaia("channel", "show", "beta").exit_code == ExitCode.NOT_FOUND
     assert gaia("channel", "show", "No Such").exit_code == ExitCode.USAGE

@@ -4,50 +4,82 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 
 from gaia.cli.command import ExitCode
+from gaia.trust.drafting import Holders, first_root
 
 
-def role(kind: str, version: int, expires: str, **more: Any) -> dict[str, Any]:
-    signed = {"_type": kind, "version": version, "expires": expires, **more}
-    return {"signatures": [], "signed": signed}
+def first() -> bytes:
+    """A root, signed by nobody: nothing here verifies it."""
+    key = CryptoSigner.generate_ed25519().public_key
+    held = dict.fromkeys(("root", "targets", "snapshot", "timestamp"), Holders((key,)))
+    return first_root(held, datetime(2026, 1, 1, tzinfo=UTC)).data
 
 
-ROOT = json.dumps(role("root", 1, "2099-01-01T00:00:00Z")).encode()
-FINGERPRINT = f"sha256:{hashlib.sha256(ROOT).hexdigest()}"
+ROOT = first()
+FINGERPRINT = hashlib.sha256(ROOT).hexdigest()
+
+
+def role(name: str, version: int, expires: str, days_left: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "version": version,
+        "expires": expires,
+        "days_left": days_left,
+        "threshold": 1,
+        "keyids": ["ab" * 32],
+    }
 
 
 @pytest.fixture
-def repository(routes: dict[str, Any]) -> dict[str, Any]:
-    snapshot = {"targets.json": {"version": 3}, "channel-stable.json": {"version": 9}}
+def repository(routes: dict[str, Any]) -> None:
     routes["GET /tuf/1.root.json"] = ROOT
-    routes["GET /tuf/2.root.json"] = role("root", 2, "2099-02-01T00:00:00Z")
-    routes["GET /tuf/timestamp.json"] = role(
-        "timestamp", 77, "2001-01-01T00:00:00Z", meta={"snapshot.json": {"version": 5}}
-    )
-    routes["GET /tuf/5.snapshot.json"] = role("snapshot", 5, "2099-03-01T00:00:00Z", meta=snapshot)
-    routes["GET /tuf/3.targets.json"] = role("targets", 3, "2099-04-01T00:00:00Z")
-    routes["GET /tuf/9.channel-stable.json"] = role("targets", 9, "2099-05-01T00:00:00Z")
-    return routes
+    routes["GET /api/trust"] = {
+        "mode": "strict",
+        "fingerprint": FINGERPRINT,
+        "roles": [
+            role("root", 2, "2099-02-01T00:00:00Z", 999.0),
+            role("gaia-worker", 3, "2001-01-01T00:00:00Z", -9.0),
+            role("channel-beta", 3, "2099-02-01T00:00:00Z", 6.0) | {"warning": "7-days"},
+            role("timestamp", 77, "2001-01-01T00:00:00Z", -9.0),
+        ],
+        "online_keys": [{"keyid": "cd" * 32, "public": "ef" * 32, "trusted": False}],
+        "pending": [
+            {
+                "tag": "v0.5.0",
+                "filename": "gaia-worker-linux",
+                "size": 7,
+                "sha256": "12" * 32,
+                "channel": "beta",
+            }
+        ],
+    }
 
 
 @pytest.mark.usefixtures("repository")
-def test_the_status_tells_each_roles_version_and_expiry(gaia: Any) -> None:
-    shown = gaia("trust", "status").stdout
-    assert FINGERPRINT in shown
-    assert "EXPIRED" in shown
+def test_the_status_names_the_command_for_whatever_is_to_be_done(gaia: Any, tmp_path: Path) -> None:
+    shown = gaia("trust", "status", "--trust-dir", str(tmp_path)).stdout
+    assert f"sha256:{FINGERPRINT}" in shown
+    assert "release HAS EXPIRED" in shown
+    assert "gaia trust renew release" in shown
+    assert "gaia trust renew online" in shown
+    assert "channel-beta expires in" in shown
+    assert "gaia trust renew channel-beta" in shown
+    assert "gaia trust rotate online" in shown
+    assert "gaia release sign v0.5.0 FILE --channel beta" in shown
+    assert "root HAS EXPIRED" not in shown
     status = json.loads(gaia("trust", "status", "--json").stdout)
-    assert status["fingerprint"] == FINGERPRINT
     assert {entry["name"]: entry["version"] for entry in status["roles"]} == {
         "root": 2,
+        "gaia-worker": 3,
+        "channel-beta": 3,
         "timestamp": 77,
-        "snapshot": 5,
-        "targets": 3,
-        "channel-stable": 9,
     }
 
 

@@ -20,6 +20,7 @@ from gaia.server.main import main as server
 from gaia.server.settings import Settings
 from gaia.worker.main import self_check
 from gaia.worker.options import command
+from gaia.worker.service_command import install_command
 
 ROOT = Path(__file__).parents[3]
 SOURCE = ROOT / "src" / "gaia"
@@ -27,6 +28,7 @@ REFERENCE = ROOT / "docs" / "reference"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 WORKER = command(lambda _: None, self_check)
+INSTALL = install_command(WORKER)
 COMMON = {name for option in common_options() for name in option.opts}
 
 PASSED_ON = {"code", "error.code", "reason"}
@@ -91,7 +93,7 @@ def check_default(option: click.Option, row: list[str]) -> None:
     ("program", "heading"), [(server, "## gaia-server"), (WORKER, "## gaia-worker")]
 )
 def test_each_option_of_the_programs_has_its_row(program: click.Command, heading: str) -> None:
-    documented = documented_options(section("commands.md", heading))
+    documented = documented_options(section("commands.md", heading).partition("### ")[0])
     options = options_of(program)
     assert documented.keys() == options.keys()
     for name, option in options.items():
@@ -102,6 +104,15 @@ def test_each_option_of_the_programs_has_its_row(program: click.Command, heading
             assert option.name is not None
             variable = option.envvar or f"GAIA_{option.name.upper()}"
             assert row[1] == f"`{variable}`"
+
+
+def test_each_option_of_the_installation_has_its_row() -> None:
+    documented = documented_options(section("commands.md", "### gaia-worker install"))
+    shared = options_of(WORKER).keys()
+    own = {name: o for name, o in options_of(INSTALL).items() if name not in shared}
+    assert documented.keys() == own.keys()
+    for name, row in documented.items():
+        check_default(own[name], row)
 
 
 def test_each_verb_has_its_section() -> None:

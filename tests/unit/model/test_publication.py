@@ -108,3 +108,16 @@ def test_withdrawing_what_is_not_there() -> None:
     with pytest.raises(NotFound) as refusal:
         published(V5).with_floor("beta", V5)
     assert refusal.value.code == "no-release"
+
+
+def test_what_is_not_signed_cannot_be_placed() -> None:
+    for publication in (published(V5), published(V4, V5).without(V4)):
+        with pytest.raises(NotFound) as refusal:
+            publication.placed(V4, "stable")
+        assert refusal.value.code == "no-such-release"
+
+
+def test_the_same_digest_has_one_size() -> None:
+    with pytest.raises(Conflict) as refusal:
+        published(V5).with_artifact(V5, Artifact(LINUX.filename, 4, LINUX.sha256))
+    assert refusal.value.code == "file-conflict"

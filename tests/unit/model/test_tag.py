@@ -25,6 +25,14 @@ def test_build_metadata_orders_but_is_not_newer() -> None:
     assert not built.newer_than(plain)
 
 
+def test_releases_that_differ_in_build_metadata_are_two() -> None:
+    one, two = Tag.parse("v1.0.0+a"), Tag.parse("v1.0.0+b")
+    assert one != two
+    assert two > one
+    assert max([one, two]) == max([two, one]) == two
+    assert len({one, two, Tag.parse("1.0.0+a")}) == 2
+
+
 @pytest.mark.parametrize(
     "text",
     [

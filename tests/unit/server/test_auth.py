@@ -7,13 +7,16 @@ import pytest
 
 from gaia.errors import InvalidInput, NotFound, Refused
 from gaia.server.auth import BURST, REFILL, Authenticator, Identity, Role
+from gaia.server.deeds import Author
 from gaia.server.problems import TooManyFailures
+from gaia.server.store import audit
 from gaia.server.store.database import Database
 from gaia.server.store.tokens import TokenRow
 from gaia.server.tokens import PREFIX, Tokens
 
 ADMIN = "the-start-up-token"
 ANY = frozenset(Role)
+BOSS = Author("the boss", "127.0.0.1")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
@@ -137,7 +140,7 @@ def tokens(database: Database) -> Tokens:
 
 
 def test_a_made_token_works_until_it_is_revoked(tokens: Tokens) -> None:
-    made, secret = tokens.create("ci", "publisher")
+    made, secret = tokens.create("ci", "publisher", BOSS)
     assert secret.startswith(PREFIX)
     assert secret not in repr(tokens.list())
     header = b"Bearer " + secret.encode()
@@ -147,7 +150,7 @@ def test_a_made_token_works_until_it_is_revoked(tokens: Tokens) -> None:
     restarted.load()
     assert restarted.authenticator.require(header, ANY, "c").name == "ci"
 
-    assert tokens.revoke(made.id).revoked_at is not None
+    assert tokens.revoke(made.id, BOSS).revoked_at is not None
     assert refused(tokens.authenticator, header).code == "unauthorized"
 
 
@@ -163,11 +166,25 @@ def test_a_made_token_works_until_it_is_revoked(tokens: Tokens) -> None:
 )
 def test_odd_tokens_are_refused(tokens: Tokens, name: str, role: str, code: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        tokens.create(name, role)
+        tokens.create(name, role, BOSS)
     assert caught.value.code == code
     assert tokens.list() == []
 
 
 def test_revoking_what_is_not_there(tokens: Tokens) -> None:
     with pytest.raises(NotFound):
-        tokens.revoke("nothing")
+        tokens.revoke("nothing", BOSS)
+
+
+def test_making_and_revoking_are_in_the_audit_log_with_their_author(
+    tokens: Tokens, database: Database
+) -> None:
+    made, secret = tokens.create("ci", "publisher", BOSS)
+    tokens.revoke(made.id, BOSS)
+    with database.read() as connection:
+        entries = audit.latest(connection, 10)
+    assert [(e.action, e.subject, e.actor, e.client) for e in entries] == [
+        ("revoke-token", "ci", "the boss", "127.0.0.1"),
+        ("create-token", "ci", "the boss", "127.0.0.1"),
+    ]
+    assert secret not in str(entries)

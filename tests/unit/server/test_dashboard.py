@@ -97,6 +97,7 @@ def test_it_shows_fleet_releases_and_trust(server: ServerProcess, cookie: str) -
         "target": EVIL,
         "externally_managed": EVIL,
         "progress": 0.25,
+        "clock": 1.0,
         "failure": {
             "tag": EVIL,
             "sha256": "",
@@ -122,6 +123,7 @@ def test_it_shows_fleet_releases_and_trust(server: ServerProcess, cookie: str) -
         "Convenience mode",
         "&lt;b&gt;",
         "&lt;script&gt;alert",
+        " d behind.",
     ):
         assert text in html
     assert "<script>alert" not in html

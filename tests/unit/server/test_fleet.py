@@ -176,3 +176,18 @@ def test_a_failure_is_forgotten_once_a_later_release_runs() -> None:
     fleet.beat(worker_id, Heartbeat("v1.2.0", "linux"))
     assert fleet.get(worker_id).failure is None
     assert "a" * 64 in fleet.get(worker_id).failed
+
+
+@pytest.mark.parametrize(
+    ("clock", "skew", "skewed"),
+    [(1_000.0, 0.0, False), (940.0, -60.0, False), (4_600.0, 3_600.0, True), (None, None, False)],
+)
+def test_the_skew_of_a_workers_clock(clock: float | None, skew: float | None, skewed: bool) -> None:
+    fleet = Fleet(now=Clock())
+    worker_id = fleet.register(Register(name="lab-3"))
+    assert fleet.get(worker_id).clock_skew is None
+    worker = fleet.beat(worker_id, Heartbeat("v0.5.0", "linux", clock=clock))
+    assert (worker.clock_skew, worker.skewed) == (skew, skewed)
+    # A worker that says no more of its clock is not blamed for what it said once.
+    fleet.beat(worker_id, Heartbeat("v0.5.0", "linux"))
+    assert not worker.skewed

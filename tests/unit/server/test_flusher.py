@@ -32,6 +32,7 @@ def full_fleet() -> Fleet:
             "v0.5.0",
             "linux",
             pid=17,
+            clock=1_000.0,
             alarm="clock is wrong",
             workload=Workload("running", outcomes=[Outcome(137, 1.5, 2.5, "drain")]),
             failure=Failure("v0.5.1", "ab" * 32, "exited", "gone", "tail\ntail", 3.0),

@@ -13,7 +13,14 @@ from gaia.model.artifact import EXPERIMENTS, Artifact
 from gaia.model.publication import Publication
 from gaia.model.release import Release
 from gaia.model.tag import Tag
-from gaia.protocol.worker import LOG_TAIL, MAX_BODY, Failure, Heartbeat, Register
+from gaia.protocol.worker import (
+    LOG_TAIL,
+    MAX_BODY,
+    Failure,
+    Heartbeat,
+    HeartbeatAnswer,
+    Register,
+)
 from gaia.server.catalogue import Catalogue
 from gaia.server.fleet import Fleet
 from gaia.server.heartbeat import HeartbeatService
@@ -21,7 +28,7 @@ from gaia.server.heartbeat import HeartbeatService
 LINUX, WINDOWS = "gaia-worker-linux", "gaia-worker-windows.exe"
 
 
-def catalogue(files: dict[str, list[str]]) -> Catalogue:
+def catalogue(files: dict[str, list[str]], withdrawn: str | None = None) -> Catalogue:
     releases = [
         Release(
             Tag.parse(tag),
@@ -37,6 +44,8 @@ def catalogue(files: dict[str, list[str]]) -> Catalogue:
         for artifact in each.artifacts:
             publication = publication.with_artifact(each.tag, artifact)
         publication = publication.placed(each.tag, "stable")
+    if withdrawn is not None:
+        publication = publication.without(Tag.parse(withdrawn))
     pointer = publication.pointers.get("stable")
     return Catalogue(
         releases={release.tag: release for release in releases},
@@ -128,6 +137,32 @@ def test_an_old_worker_gets_what_it_reads() -> None:
     assert answer["latest_version"] == "v0.5.0"
     assert answer["force_update"] is False
     assert house.fleet.get(house.worker_id).heartbeats == 1
+
+
+BACK = catalogue(
+    {"v0.4.9": [LINUX, EXPERIMENTS], "v0.5.0": [LINUX, EXPERIMENTS]}, withdrawn="v0.5.0"
+)
+
+
+def test_a_worker_on_a_withdrawn_release_is_told_to_go_back() -> None:
+    house = House(BACK)
+    answer = house.beat(Heartbeat("v0.5.0", "linux"))
+    assert answer["directive"]["action"] == "revert"
+    assert answer["directive"]["reason"] == "release-withdrawn"
+    assert answer["directive"]["tag"] == "v0.4.9"
+    assert answer["experiments"]["tag"] == "v0.4.9"
+
+
+def test_an_old_worker_is_not_sent_back() -> None:
+    """GAIA 0.4 checks no signature and tries nothing out: it is told the truth, and no more."""
+    house = House(BACK)
+    house.fleet.register(Register(name="w", version="0.5.0"))
+    answer = json.loads(house.service.legacy(house.worker_id))
+    assert (answer["latest_version"], answer["force_update"]) == ("v0.4.9", False)
+
+
+def test_nothing_in_an_answer_names_a_channel_to_follow() -> None:
+    assert "channel" not in HeartbeatAnswer.__struct_fields__
 
 
 @pytest.mark.parametrize(

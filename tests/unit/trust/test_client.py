@@ -177,7 +177,7 @@ def test_damaged_state_heals(world: World, damage: bytes | None, pin: str) -> No
     }
     world.beat(world.client(pins[pin]))
     files = [path for path in world.state().rglob("*") if path.is_file()]
-    assert len(files) == 6
+    assert len(files) == 7
     for path in files:
         kept = path.read_bytes()
         path.write_bytes(kept[: len(kept) // 2] if damage is None else damage)
@@ -231,7 +231,7 @@ def test_state_is_durable_and_has_no_leftovers(
     assert len(synced) >= 2 * len(written)  # each file, and its folder
     assert names == {
         *("1.root.json", "timestamp.json", "snapshot.json", "targets.json"),
-        *("gaia-worker.json", "channel-stable.json"),
+        *("gaia-worker.json", "channel-stable.json", "last-refresh"),
     }
 
 

@@ -60,6 +60,21 @@ def test_what_is_whole_is_not_fetched(staging: Staging) -> None:
     staging.fetch(unwanted, resume=True)
 
 
+def test_the_backup_is_not_fetched(staging: Staging, tmp_path: Path) -> None:
+    backup = tmp_path / "worker.bak"
+    backup.write_bytes(CONTENT)
+    staging.fetch(unwanted, resume=False)
+    assert (tmp_path / "worker.new").read_bytes() == CONTENT
+    assert backup.read_bytes() == CONTENT
+    assert backup.stat().st_ino != (tmp_path / "worker.new").stat().st_ino
+
+
+def test_a_damaged_backup_is_no_help(staging: Staging, tmp_path: Path) -> None:
+    (tmp_path / "worker.bak").write_bytes(CONTENT[::-1])
+    staging.fetch(append_rest, resume=False)
+    assert (tmp_path / "worker.new").read_bytes() == CONTENT
+
+
 def test_another_release_starts_anew(staging: Staging, tmp_path: Path) -> None:
     (tmp_path / "worker.new").write_bytes(b"of another release")
     staging.fetch(append_rest, resume=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -38,7 +39,8 @@ def build_worker(
         platform: `linux` or `windows`.
 
     Raises:
-        InvalidInput: `unsupported-platform`, `invalid-tag`, `invalid-trust-root`.
+        InvalidInput: `unsupported-platform`, `invalid-tag`, `invalid-trust-root`,
+            `invalid-build-time`.
         Refused: `build-tools-missing`, `build-failed`.
     """
     system = system_for(platform)
@@ -124,7 +126,8 @@ class Builder:
         """Write the worker of `version` to `output_dir`, made when missing; return its path.
 
         Raises:
-            InvalidInput: `invalid-tag`, `invalid-trust-root`; also as `prepare`.
+            InvalidInput: `invalid-tag`, `invalid-trust-root`, `invalid-build-time`; also as
+                `prepare`.
             Refused: as `prepare`.
         """
         tag = Tag.parse(version)
@@ -132,8 +135,7 @@ class Builder:
             _check_root(trust_root)
         self.prepare()
         self._report(f"writing {tag}")
-        built_at = float(os.environ.get("SOURCE_DATE_EPOCH") or 0)
-        stamp = Stamp(str(tag), trust_root, built_at).encode()
+        stamp = Stamp(str(tag), trust_root, _built_at(os.environ)).encode()
 
         destination = output_dir / worker_filename(self._system.platform)
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -157,6 +159,21 @@ class Builder:
             for path in self._payload.rglob("*")
             if path.is_file()
         }
+
+
+def _built_at(environment: Mapping[str, str]) -> float:
+    """`SOURCE_DATE_EPOCH`, or now. Workers take no time before it for true (the floor of time)."""
+    now, told = time.time(), environment.get("SOURCE_DATE_EPOCH")
+    if not told:
+        return float(int(now))
+    if not (told.isascii() and told.isdigit() and int(told) <= now):
+        raise InvalidInput(
+            "invalid-build-time",
+            f"SOURCE_DATE_EPOCH is {told[:32]!r}, which is no time in the past.",
+            hint="Set it to whole seconds since 1970, such as the commit's: "
+            "git log -1 --format=%ct",
+        )
+    return float(told)
 
 
 def _try_out(system: System, payload: Path, folder: Path) -> None:

@@ -13,8 +13,9 @@ from gaia.model.tag import Tag
 from gaia.planning.latest import platforms
 from gaia.protocol.release import ChannelChange, ChannelEntry, ChannelList
 from gaia.server.api.releases import STEWARDS
+from gaia.server.deeds import Author
 from gaia.server.endpoints import ANY_ROLE, Call, Endpoint, json_answer, read_json
-from gaia.server.ledger import Author, Ledger
+from gaia.server.ledger import Ledger
 from gaia.server.stewardship import Steward
 
 _MAX_BODY = 4096

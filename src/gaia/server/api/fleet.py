@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from gaia.protocol.worker import Failure, Heartbeat, Outcome, Workload
 from gaia.server.api.operations import WATCHERS
+from gaia.server.catalogue import Catalogue
 from gaia.server.endpoints import Call, Endpoint, json_answer
 from gaia.server.fleet import Fleet, Worker
 from gaia.server.metrics import UNKNOWN_STATE
@@ -30,6 +31,8 @@ class WorkerEntry(msgspec.Struct):
         outcomes: the last runs of the workload, oldest first.
         alarm: a trust failure in words; empty when all is well.
         alarm_at: Unix seconds.
+        clock_skew: seconds that its clock is ahead of the server's; null when it does not say.
+        withdrawn: it runs a release that was withdrawn from its channel.
     """
 
     id: str
@@ -56,6 +59,8 @@ class WorkerEntry(msgspec.Struct):
     failed: list[str]
     alarm: str
     alarm_at: float | None
+    clock_skew: float | None
+    withdrawn: bool
 
 
 class WorkerList(msgspec.Struct):
@@ -69,10 +74,12 @@ class FleetView:
     """Reads the fleet.
 
     Attributes:
+        catalogue: what is published now.
         now: Unix seconds.
     """
 
     fleet: Fleet
+    catalogue: Callable[[], Catalogue]
     now: Callable[[], float] = time.time
 
     def endpoints(self) -> list[Endpoint]:
@@ -95,13 +102,16 @@ class FleetView:
 
     async def show(self, call: Call) -> Response:
         """`GET /api/fleet/{worker_id}`."""
-        return json_answer(self._entry(self.fleet.get(call.path("worker_id"))))
+        worker = self.fleet.get(call.path("worker_id"))
+        return json_answer(self._entry(worker, _withdrawn(self.catalogue())))
 
     def entries(self) -> list[WorkerEntry]:
         """All workers, by name."""
-        return sorted(map(self._entry, self.fleet.all()), key=lambda entry: (entry.name, entry.id))
+        withdrawn = _withdrawn(self.catalogue())
+        entries = (self._entry(worker, withdrawn) for worker in self.fleet.all())
+        return sorted(entries, key=lambda entry: (entry.name, entry.id))
 
-    def _entry(self, worker: Worker) -> WorkerEntry:
+    def _entry(self, worker: Worker, withdrawn: Set[tuple[str, str]]) -> WorkerEntry:
         report = worker.report or Heartbeat(worker.version, worker.platform, state=UNKNOWN_STATE)
         patience = max(_MISSED * report.interval, _SHORTEST_ABSENCE)
         return WorkerEntry(
@@ -129,4 +139,15 @@ class FleetView:
             failed=list(worker.failed),
             alarm=worker.alarm,
             alarm_at=worker.alarm_at,
+            clock_skew=worker.clock_skew,
+            withdrawn=(worker.channel, worker.version.removeprefix("v")) in withdrawn,
         )
+
+
+def _withdrawn(catalogue: Catalogue) -> Set[tuple[str, str]]:
+    """Channels with the versions that were withdrawn from them, without v."""
+    return {
+        (channel, str(tag.version))
+        for channel, pointer in catalogue.pointers.items()
+        for tag in pointer.withdrawn
+    }

@@ -17,9 +17,10 @@ from gaia.protocol.release import LatestRelease, ReleaseEntry, ReleaseList
 from gaia.server.auth import Role
 from gaia.server.blobs import Blobs
 from gaia.server.catalogue import Catalogue
+from gaia.server.deeds import Author
 from gaia.server.downloads import ArtifactResponse
 from gaia.server.endpoints import ANY_ROLE, Call, Endpoint, json_answer
-from gaia.server.ledger import Author, Ledger
+from gaia.server.ledger import Ledger
 from gaia.server.metrics import Metrics
 from gaia.server.stewardship import Steward
 

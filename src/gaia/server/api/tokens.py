@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from gaia.errors import InvalidInput
 from gaia.server.auth import Role
+from gaia.server.deeds import Author
 from gaia.server.endpoints import Call, Endpoint, json_answer, read_json
 from gaia.server.journal import Journal
 from gaia.server.store.tokens import TokenRow
@@ -118,15 +119,15 @@ class Administration:
     async def create(self, call: Call) -> Response:
         """`POST /api/tokens`."""
         wanted = await read_json(call.request, TokenRequest, limit=_MAX_BODY)
-        row, secret = await asyncio.to_thread(self.tokens.create, wanted.name, wanted.role)
-        self.journal.note(call.by, "create-token", row.name, call.client, {"role": row.role})
+        by = Author(call.by, call.client)
+        row, secret = await asyncio.to_thread(self.tokens.create, wanted.name, wanted.role, by)
         entry = _entry(row)
         return json_answer(NewToken(**msgspec.structs.asdict(entry), token=secret), status=201)
 
     async def revoke(self, call: Call) -> Response:
         """`DELETE /api/tokens/{token_id}`."""
-        row = await asyncio.to_thread(self.tokens.revoke, call.path("token_id"))
-        self.journal.note(call.by, "revoke-token", row.name, call.client, {"role": row.role})
+        by = Author(call.by, call.client)
+        row = await asyncio.to_thread(self.tokens.revoke, call.path("token_id"), by)
         return json_answer(_entry(row))
 
     async def audit(self, call: Call) -> Response:

@@ -21,10 +21,12 @@ from gaia.protocol.trust import (
     TrustStatus,
 )
 from gaia.server.auth import Role
+from gaia.server.deeds import Author
 from gaia.server.endpoints import ANY_ROLE, Call, Endpoint, json_answer, read_body
-from gaia.server.ledger import Author, Ledger
+from gaia.server.ledger import Ledger
 from gaia.server.stewardship import Steward
 from gaia.trust.bundle import MAX_SIZE, Bundle
+from gaia.trust.expiry import warning
 from gaia.trust.repository import Repository
 
 _READERS = ANY_ROLE - {Role.WORKER}
@@ -168,7 +170,7 @@ class Trust:
                     row.artifact.sha256,
                     row.channel,
                 )
-                for row in self.ledger.pending()
+                for row in self.ledger.catalogue().pending
             ],
         )
 
@@ -183,6 +185,7 @@ class Trust:
                 days_left=(at - now) / timedelta(days=1),
                 threshold=roles.threshold(role),
                 keyids=sorted(roles.keys(role)),
+                warning=warning(role, at, now) or "",
             )
             for role, at in self.repository.expiries().items()
         ]

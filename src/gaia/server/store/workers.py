@@ -35,6 +35,7 @@ class _Report(msgspec.Struct, omit_defaults=True):
     heartbeat: Heartbeat | None = None
     failed: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    clock_skew: float | None = None
 
 
 def save_batch(connection: Connection, batch: Sequence[Worker]) -> None:
@@ -50,7 +51,9 @@ def load_all(connection: Connection) -> list[Worker]:
 
 
 def _values(worker: Worker) -> tuple[Any, ...]:
-    report = _Report(worker.heartbeats, worker.report, worker.failed, worker.outcomes)
+    report = _Report(
+        worker.heartbeats, worker.report, worker.failed, worker.outcomes, worker.clock_skew
+    )
     return (
         worker.id,
         worker.name,
@@ -83,4 +86,5 @@ def _worker(row: RowMapping) -> Worker:
     worker.report = report.heartbeat
     worker.failed = report.failed
     worker.outcomes = report.outcomes
+    worker.clock_skew = report.clock_skew
     return worker

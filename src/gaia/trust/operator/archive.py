@@ -6,13 +6,15 @@ server that was restored from an old backup gets back.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from gaia.errors import InvalidInput, TrustError
 from gaia.trust import files
 from gaia.trust.bundle import Bundle
 from gaia.trust.metadata_files import MetadataFiles
-from gaia.trust.roles import ROOT
+from gaia.trust.operator.continuity import behind, contradicted, share_roots
 from gaia.trust.signed_roles import SignedRoles, load_newest
 
 METADATA = "metadata"
@@ -74,16 +76,29 @@ class Archive:
         files.write(path, bundle.encode())
         return path
 
+    def drafts(self, versions: Mapping[str, int]) -> list[Path]:
+        """The drafts that still fit: nothing of what they change was signed since.
+
+        Args:
+            versions: of the roles, as they are now.
+        """
+        found = []
+        for path in sorted(self._drafts.glob("*.json")):
+            with contextlib.suppress(InvalidInput):
+                base = Bundle.parse(path.read_bytes()).based_on
+                if all(versions.get(role, 0) == version for role, version in base.items()):
+                    found.append(path)
+        return found
+
     def check(self, received: SignedRoles, sender: str) -> None:
         """Look whether what a server shows continues what is kept here.
 
         Raises:
             TrustError: `other-root`: it is another repository; `server-older`: something that was
-                signed is missing there.
+                signed is missing there; `server-forked`: it was signed twice.
         """
         kept = self.roles()
-        common = zip(kept.roots, received.roots, strict=False)
-        if any(ours.signed != theirs.signed for ours, theirs in common):
+        if not share_roots(kept, received):
             raise TrustError(
                 "other-root",
                 f"{sender} has another trust root (sha256:{received.fingerprint}) than this trust "
@@ -91,12 +106,7 @@ class Archive:
                 hint="Name the folder that belongs to that server (--trust-dir); if it does belong "
                 "together, the server was tampered with.",
             )
-        shown = received.versions
-        older = [
-            f"{role} {shown.get(role, 0)} instead of {version}"
-            for role, version in kept.versions.items()
-            if shown.get(role, 0) < version
-        ]
+        older = behind(received, kept)
         if older:
             raise TrustError(
                 "server-older",
@@ -105,6 +115,15 @@ class Archive:
                 hint="If it was restored from a backup, give them back: gaia trust bundle. "
                 "Otherwise someone is hiding them.",
             )
+        forked = contradicted(received, kept)
+        if forked:
+            raise TrustError(
+                "server-forked",
+                f"{sender} shows another {', '.join(forked)} than was signed here. Nothing was "
+                "signed.",
+                hint="Keys that sign it are in other hands, too: compare with the other key "
+                "holders, then replace them: gaia trust rotate ROLE KEY…",
+            )
 
     def newer_than(self, received: SignedRoles) -> Bundle:
         """What a server lacks of what is kept here; empty when it has all.
@@ -112,12 +131,4 @@ class Archive:
         Raises:
             TrustError: `repository-damaged`.
         """
-        kept, shown = self.roles(), received.versions
-        newer = {role for role, version in kept.versions.items() if version > shown.get(role, 0)}
-        bundle = Bundle(
-            tuple(root for root in kept.roots if root.version > shown[ROOT]),
-            kept.targets if kept.targets.role in newer else None,
-            {role: kept.delegated[role] for role in kept.delegated if role in newer},
-        )
-        based_on = {document.role: shown.get(document.role, 0) for document in bundle.documents()}
-        return Bundle(bundle.roots, bundle.targets, bundle.delegated, based_on)
+        return Bundle.between(received, self.roles())

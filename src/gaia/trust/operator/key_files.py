@@ -106,10 +106,10 @@ def read(path: Path) -> bytes:
             hint="Connect the medium that it is on; if it was moved for good: "
             "gaia key import NAME FILE",
         ) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter of a path with a NUL
         raise InvalidInput(
             "key-file-unreadable",
-            f"The key file {path} cannot be read: {error.strerror}.",
+            f"The key file {path} cannot be read: {getattr(error, 'strerror', error)}.",
             hint="It is a file that only you may read: chmod 600 FILE",
         ) from error
     if len(text) > _LARGEST_FILE:
@@ -137,7 +137,7 @@ def decrypt(text: bytes, where: str, passphrase: Callable[[], str]) -> Ed25519Pr
     except TypeError:  # how the library says that it is encrypted
         try:
             key = load(text, passphrase().encode())
-        except ValueError:  # likewise, that it is the wrong passphrase
+        except (ValueError, TypeError):  # likewise, that it is the wrong passphrase, or none
             raise InvalidInput(
                 "wrong-passphrase",
                 f"The passphrase does not open {where}, or the key is damaged.",

@@ -15,8 +15,8 @@ from securesystemslib.signer import Signer, SSlibKey
 
 from gaia.errors import Conflict, InvalidInput, NotFound, TrustError
 from gaia.trust import files
-from gaia.trust.operator import public_keys
-from gaia.trust.operator.signers import Passphrase, open_signer
+from gaia.trust.operator import key_files, public_keys
+from gaia.trust.operator.signers import FILE, Passphrase, open_signer
 
 KEYRING = "keyring.json"
 """Name of its file in the trust folder."""
@@ -105,11 +105,7 @@ class Keyring:
         check_name(name)
         for known in self._entries.values():
             if known.name == name and known.keyid != public_key.keyid:
-                raise Conflict(
-                    "key-name-taken",
-                    f"Another key is called {name}: {known.fingerprint}.",
-                    hint="Take another name. gaia key list shows those that are taken.",
-                )
+                raise _taken(known)
             if known.keyid == public_key.keyid and known.name != name:
                 raise Conflict(
                     "key-already-known",
@@ -124,9 +120,36 @@ class Keyring:
         self._entries[name] = entry
         return entry
 
+    def generate(self, name: str, passphrase: str) -> Entry:
+        """Make a key, encrypted, in the trust folder, and register it.
+
+        Raises:
+            InvalidInput: `invalid-key-name` or `weak-passphrase`.
+            Conflict: `key-name-taken` or `key-file-exists`.
+            OSError: it cannot be written.
+        """
+        self.check_free(name)
+        public = key_files.generate(self.folder / KEYS / name, passphrase, name)
+        return self.add(name, public, f"{FILE}{KEYS}/{name}")
+
+    def check_free(self, name: str) -> None:
+        """Look whether a new key may be called `name`.
+
+        Raises:
+            InvalidInput: `invalid-key-name`.
+            Conflict: `key-name-taken`.
+        """
+        check_name(name)
+        if name in self._entries:
+            raise _taken(self._entries[name])
+
     def names(self) -> list[str]:
         """The names of all keys, sorted."""
         return sorted(self._entries)
+
+    def called(self) -> dict[str, str]:
+        """The names of all keys, by key ID."""
+        return {entry.keyid: name for name, entry in self._entries.items()}
 
     def find(self, key: str) -> Entry:
         """The key of that name, keyid or fingerprint.
@@ -148,27 +171,19 @@ class Keyring:
         entries = (self._entries[name] for name in self.names())
         return [entry for entry in entries if entry.uri and entry.keyid in keyids]
 
-    def signers_for(
-        self, keyids: Collection[str], only: Collection[str] | None, passphrase: Passphrase
-    ) -> list[Signer]:
-        """Signers for those of the keys whose private part the operator has.
+    def chosen(self, keyids: Collection[str], only: Collection[str]) -> list[Entry]:
+        """Those of the keys that the operator has and wants to use.
 
         Args:
             keyids: who may sign.
-            only: names, keyids or fingerprints of the keys to use; None for all.
-            passphrase: asked for each encrypted key; gets the key's name.
+            only: names, keyids or fingerprints; empty for all that are here.
 
         Raises:
             NotFound: `no-such-key`: one of `only` is not in the keyring.
-            InvalidInput: `private-key-elsewhere`: one of `only` is somebody else's; and what
-                `open_signer` raises.
-            TrustError: what `open_signer` raises.
+            InvalidInput: `private-key-elsewhere`: one of `only` is somebody else's.
         """
-        wanted = self.held(keyids)
-        if only is not None:
-            chosen = {self._own(name).keyid for name in only}
-            wanted = [entry for entry in wanted if entry.keyid in chosen]
-        return [self.signer(entry, passphrase) for entry in wanted]
+        wanted = {self._own(name).keyid for name in only}
+        return [entry for entry in self.held(keyids) if not only or entry.keyid in wanted]
 
     def signer(self, entry: Entry, passphrase: Passphrase) -> Signer:
         """The signer of one key.
@@ -198,6 +213,14 @@ class Keyring:
         files.make_folder(self.folder, mode=_PRIVATE_FOLDER)
         text = msgspec.json.format(msgspec.json.encode(records), indent=2)
         files.write(self.folder / KEYRING, text + b"\n", mode=0o600)
+
+
+def _taken(known: Entry) -> Conflict:
+    return Conflict(
+        "key-name-taken",
+        f"Another key is called {known.name}: {known.fingerprint}.",
+        hint="Take another name. gaia key list shows those that are taken.",
+    )
 
 
 def check_name(name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -57,6 +56,11 @@ def to_line(key: SSlibKey, comment: str = "") -> str:
     return f"{ALGORITHM.decode()} {base64.b64encode(blob(key)).decode()} {comment}".rstrip()
 
 
+def is_line(text: bytes) -> bool:
+    """Whether a file with this content is a public key's, of whatever kind."""
+    return text.startswith((b"ssh-", b"ecdsa-", b"sk-"))
+
+
 def from_line(line: str) -> SSlibKey:
     """The key in a line of a `.pub` file; a comment is overlooked.
 
@@ -68,7 +72,7 @@ def from_line(line: str) -> SSlibKey:
     if len(fields) >= 2 and fields[0] == ALGORITHM.decode():
         try:
             key = from_blob(base64.b64decode(fields[1], validate=True))
-        except binascii.Error:
+        except ValueError:  # no base64, or not even ASCII
             key = None
     if key is None:
         kind = fields[0][:40] if len(fields) >= 2 and fields[0].isascii() else "something else"

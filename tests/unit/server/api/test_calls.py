@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from datetime import datetime
 
 from support.server import ServerProcess
@@ -150,6 +151,32 @@ def test_the_fleet_shows_what_workers_report(server: ServerProcess) -> None:
         assert row[name] == beat[name]
     assert row["online"]
     assert server.get("/api/fleet/nobody").problem() == "unknown-worker"
+
+
+def test_the_fleet_shows_who_runs_what_was_withdrawn(server: ServerProcess) -> None:
+    for tag in ("v0.5.0", "v0.6.0"):
+        server.upload(tag, LINUX, tag.encode())
+    for version in ("0.5.0", "v0.6.0", "0.6.0", "", "dev"):
+        body = json.dumps({"name": f"w{version}", "version": version}).encode()
+        assert server.ask("POST", "/api/workers/register", body).status == 200
+    assert server.ask("POST", "/api/releases/v0.6.0/withdraw", b"").status == 200
+    rows = server.get("/api/fleet").json()["workers"]
+    assert {row["name"] for row in rows if row["withdrawn"]} == {"wv0.6.0", "w0.6.0"}
+
+
+def test_the_fleet_shows_whose_clock_is_wrong(server: ServerProcess) -> None:
+    for name, ahead in (("right", 0.0), ("late", -7200.0), ("silent", None)):
+        body = json.dumps({"name": name}).encode()
+        worker_id = server.ask("POST", "/api/workers/register", body).json()["worker_id"]
+        beat = {"version": "v1.0.0", "platform": "linux"}
+        clock = {} if ahead is None else {"clock": time.time() + ahead}
+        path = f"/api/workers/heartbeat/{worker_id}"
+        assert server.ask("POST", path, json.dumps(beat | clock).encode()).status == 200
+    skews = {row["name"]: row["clock_skew"] for row in server.get("/api/fleet").json()["workers"]}
+    assert skews["silent"] is None
+    assert abs(skews["right"]) < 60
+    assert -7260 < skews["late"] <= -7200
+    assert "gaia_workers_clock_skewed 1.0" in server.get("/metrics").body.decode()
 
 
 def test_health_and_metrics(server: ServerProcess) -> None:

@@ -1,0 +1,1 @@
+"""`gaia release`: files up, signatures on, and back again."""
