@@ -122,9 +122,15 @@ class WindowsWorker:
 
 
 def compile_program(source: Path, target: Path, *flags: str) -> Path:
-    """A Windows program of one C file."""
-    zig = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-windows-gnu"]
-    subprocess.run([*zig, "-O1", "-s", *flags, "-o", str(target), str(source)], check=True)
+    """A Windows program of one C file; with the stub's flags, as the C library is there then."""
+    like_the_stub = ("-target", "x86_64-windows-gnu", "-mcpu=x86_64", "-O2", "-s", "-std=c11")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "ziglang", "cc", *like_the_stub, "-fno-sanitize=all"),
+            *(*flags, "-o", str(target), str(source)),
+        ],
+        check=True,
+    )
     return target
 
 
