@@ -122,13 +122,14 @@ class WindowsWorker:
 
 
 def compile_program(source: Path, target: Path, *flags: str) -> Path:
-    """A Windows program of one C file; with the stub's flags, as the C library is there then."""
-    like_the_stub = ("-target", "x86_64-windows-gnu", "-mcpu=x86_64", "-O2", "-s", "-std=c11")
+    """A Windows program of one C file that needs no C library and begins at `start`."""
+    plain = ("-O2", "-s", "-fno-sanitize=all", "-nostdlib", "-Wl,--entry=start")
     subprocess.run(
         [
-            *(sys.executable, "-m", "ziglang", "cc", *like_the_stub, "-fno-sanitize=all"),
-            *(*flags, "-o", str(target), str(source)),
+            *(sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-windows-gnu", *plain),
+            *(*flags, "-o", str(target), str(source), "-lkernel32"),
         ],
+        env={**os.environ, "ZIG_LOCAL_CACHE_DIR": str(target.parent)},
         check=True,
     )
     return target
