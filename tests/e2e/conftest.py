@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import shutil
@@ -13,28 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gaia.cli.build.builder import Builder
-from support.fleet import LINUX, Api, RunningServer, RunningWorker, end_session
-
-
-@pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Build (or reuse) the real single-file worker of a version, shared by all test processes."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    shared = shared / "worker-builds"
-    shared.mkdir(exist_ok=True)
-
-    def make(version: str) -> Path:
-        done = shared / version / LINUX
-        with (shared / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not done.exists():
-                Builder(shared / "payload").stamp(version, None, shared / version)
-        return done
-
-    return make
+from support.fleet import Api, RunningServer, RunningWorker, end_session
 
 
 @pytest.fixture

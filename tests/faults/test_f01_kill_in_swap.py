@@ -16,7 +16,11 @@ SWEEP = Path(__file__).parents[1] / "support" / "swap_sweep.py"
 def test_every_call_of_the_swap(tmp_path: Path) -> None:
     """A child is killed before its first, second, … call that changes the disk; see the sweep."""
     done = subprocess.run(
-        [sys.executable, SWEEP, tmp_path], capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "-P", SWEEP, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     kills, old, new = (int(word) for word in done.stdout.splitlines()[-1].split())

@@ -38,6 +38,6 @@ def test_exec_gives_up_in_the_end(busy: tuple[Path, int]) -> None:
     path, descriptor = busy
     with pytest.raises(InstallError) as caught:
         Launch.here(path, {}, [str(path)]).execute({})
-    assert caught.value.code == "exec"
+    assert caught.value.code == "busy"
     assert "busy" in str(caught.value)
     os.close(descriptor)

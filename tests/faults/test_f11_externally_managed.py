@@ -1,8 +1,7 @@
-"""Rows 11 and 12: what must not be replaced is found before the download; owner and mode stay."""
+"""Row 11: what must not be replaced is found before the download, and the worker works on."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from gaia.worker.installation import Installation
-from gaia.worker.journal import Target
 from support.machine import Machine
 
 NOBODY = 65534
@@ -95,25 +93,3 @@ def test_worker_works_on_and_fetches_nothing(machine: Machine) -> None:
     assert "EXTERNALLY-MANAGED" in status["obstacle"]
     assert not machine.events("offered")
     assert not (machine.folder / "gaia-worker.new").exists()
-
-
-def test_owner_and_mode_are_kept(executable: Path) -> None:
-    executable.chmod(0o750)
-    if os.geteuid() == 0:
-        os.chown(executable, NOBODY, NOBODY)
-    before = executable.stat()
-    installation, new = Installation(executable), b"#!/bin/sh\nnew\n"
-    assert installation.obstacle() == ""
-    installation.begin_staging(resume=False)
-    assert installation.staged.stat().st_mode & 0o777 == 0o600
-    installation.staged.write_bytes(new)
-    digest = hashlib.sha256(new).hexdigest()
-    installation.seal(Target("v2.0.0", digest, len(new)))
-    installation.install(digest)
-    after = executable.stat()
-    assert executable.read_bytes() == new
-    assert (after.st_mode, after.st_uid, after.st_gid) == (
-        before.st_mode,
-        before.st_uid,
-        before.st_gid,
-    )

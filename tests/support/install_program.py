@@ -39,7 +39,7 @@ def main(tag: str, behaviour: str, executable: Path) -> None:
     launch = Launch.here(executable, dict(os.environ))
     policy = Policy(
         heartbeats_needed=5,
-        silence_allowed=float(os.environ.get("TEST_SILENCE", "2")),
+        silence_allowed=float(os.environ.get("TEST_SILENCE", "5")),
         restart_grace=float(os.environ.get("TEST_GRACE", "0.3")),
         preflight_deadline=5,
     )

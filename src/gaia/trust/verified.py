@@ -52,6 +52,8 @@ class Workflow:
         self._fetcher = fetcher
         with self._refusals():
             files.make_folder(folder)
+            for place in (folder, folder / HISTORY):
+                files.remove_unfinished(place)
             self._updater = _Updater(folder, fetcher, root, at)
             self._updater.refresh()
 

@@ -116,9 +116,7 @@ def compose(program: Program, options: Options, site: Site) -> Agent:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     background = Background()
     update = Update(site, background, program.version, state)
-    update.trial.on_commit = lambda: remove_old_runtimes(
-        (site.installation.path, site.installation.backup)
-    )
+    update.trial.on_rest = lambda: _remove_old_runtimes(site)
     update.start()
     log.info("worker starts", version=program.version, name=options.name, server=options.server)
     transport = Transport(options.server, options.token, f"gaia-worker/{program.version}")
@@ -139,7 +137,7 @@ def compose(program: Program, options: Options, site: Site) -> Agent:
     )
     return Agent(
         Own(program.version, introduction.platform, options.channel, options.auto_update),
-        session=Session(transport, introduction),
+        session=Session(transport, introduction, update.alive),
         transport=transport,
         schedule=Schedule(options.heartbeat_interval, time.monotonic, random.random),
         background=background,
@@ -158,6 +156,15 @@ def compose(program: Program, options: Options, site: Site) -> Agent:
             drain_timeout=options.drain_timeout,
         ),
     )
+
+
+def _remove_old_runtimes(site: Site) -> None:
+    """Space is all that an old runtime costs: what resists can stay until the next time."""
+    try:
+        installed = site.installation
+        remove_old_runtimes((installed.path, installed.backup, installed.staged))
+    except OSError as error:
+        log.warning("old runtimes are left over", reason=str(error))
 
 
 def _introduce(

@@ -173,18 +173,29 @@ class _Guard:
         return True
 
     def _start_old(self) -> None:
-        """Start what is at the path, unless a service manager does so within the grace."""
+        """Start what is at the path, unless a service manager does so within the grace.
+
+        A machine that is short of something now need not be so for long: nobody else may come.
+        """
+        told = ""
+        for _ in range(_MOST_TRIES):
+            if self._started_by_another():
+                return
+            try:
+                self._watch.launch.execute({})
+            except InstallError as error:
+                if told != (told := f"gaia-worker: {error}\n"):
+                    os.write(2, told.encode())
+
+    def _started_by_another(self) -> bool:
         worker = FileLock(self._watch.installation.beside("lock"))
         deadline = time.monotonic() + self._watch.restart_grace
         while time.monotonic() < deadline:
             if not worker.acquire():
-                return
+                return True
             worker.release()
             time.sleep(_INTERVAL)
-        try:
-            self._watch.launch.execute({})
-        except InstallError as error:
-            os.write(2, f"gaia-worker: {error}\n".encode())
+        return False
 
 
 class _LogTap:

@@ -113,10 +113,13 @@ class Journal:
             changes["from"] = msgspec.to_builtins(source)
         self._write(changes)
 
-    def settle(self, *events: Event, failure: Failure | None = None) -> None:
+    def settle(self, *events: Event, failure: Failure | None = None) -> bool:
         """Like `advance`, for moves back to rest, which a full disk must not stop.
 
         What could not be written is found again by the next start from the files themselves.
+
+        Returns:
+            Whether it is written.
         """
         state = self.state
         for event in events:
@@ -126,7 +129,7 @@ class Journal:
             changes["rescue"] = self._document.get("from")
         if failure is not None:
             changes |= {"failed": self._with(failure), "unconfirmed": True}
-        self._write_or_remember(changes)
+        return self._write_or_remember(changes)
 
     def confirm_failure(self) -> None:
         """The server knows of the failure: stop saying it."""
@@ -146,12 +149,14 @@ class Journal:
         ]
         return [*others, msgspec.to_builtins(failure)][-MAX_FAILURES:]
 
-    def _write_or_remember(self, changes: dict[str, Any]) -> None:
+    def _write_or_remember(self, changes: dict[str, Any]) -> bool:
         try:
             self._write(changes)
         except InstallError as error:
             log.warning("journal not written", reason=str(error))
             self._document |= changes
+            return False
+        return True
 
     def _write(self, changes: dict[str, Any]) -> None:
         document = self._document | changes

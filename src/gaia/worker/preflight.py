@@ -19,6 +19,7 @@ from gaia.protocol.worker import LOG_TAIL
 from gaia.worker.durable import told_as_install_error
 from gaia.worker.headers import LINUX, SCRIPT, kind_of, own_kind
 from gaia.worker.process_tree import end, start
+from gaia.worker.relaunch import SHORTAGES, STOP_SIGNALS
 
 SELF_CHECK = "--self-check"
 DEADLINE = 60.0
@@ -28,6 +29,10 @@ _BUSY_TRIES = 100
 _BUSY_PAUSE = 0.01
 _POLL = 0.05
 _LAST_ORDINARY_CODE = 0xFFFF
+
+_KILL = 9
+_FROM_OUTSIDE = frozenset({_KILL, *STOP_SIGNALS})
+"""Signals that come from the system: it shuts down, or is out of memory."""
 
 
 class PreflightFailed(InstallError):
@@ -78,7 +83,8 @@ def self_check(
 
     Raises:
         PreflightFailed: `preflight`, with the end of its output; `wrong-platform`.
-        InstallError: `busy` when cancelled.
+        InstallError: `busy` when cancelled, when something else ended it, or when the host can
+            start nothing; `swap` when the file is gone.
     """
     reader, writer = os.pipe()
     try:
@@ -106,6 +112,8 @@ def self_check(
     finally:
         end(process)
         os.close(reader)
+    if -code in _FROM_OUTSIDE:
+        raise InstallError(FailureReason.BUSY, f"The self-check {_ended(code)}, from outside.")
     if code != 0:
         raise PreflightFailed(
             FailureReason.PREFLIGHT, f"The self-check {_ended(code)}.", _text(output)
@@ -121,16 +129,18 @@ def _start(
         except OSError as error:
             # A child just forked by some thread may still hold the download's descriptor.
             if error.errno != errno.ETXTBSY:
-                raise _not_started(error) from error
+                raise _not_started(Path(command[0]), error) from error
             time.sleep(_BUSY_PAUSE)
     raise InstallError(FailureReason.BUSY, f"{command[0]} is still open for writing.")
 
 
-def _not_started(error: OSError) -> InstallError:
+def _not_started(path: Path, error: OSError) -> InstallError:
     if error.errno == errno.ENOEXEC:
         return PreflightFailed(FailureReason.WRONG_PLATFORM, "The system cannot execute the file.")
-    if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+    if error.errno in SHORTAGES:
         return InstallError(FailureReason.BUSY, f"The host cannot start a process now: {error}.")
+    if not path.exists():
+        return InstallError(FailureReason.SWAP, f"{path} vanished before its self-check.")
     return PreflightFailed(FailureReason.PREFLIGHT, f"The self-check does not start: {error}.")
 
 

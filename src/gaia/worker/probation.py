@@ -175,9 +175,16 @@ class Probation:
             return 0
 
     def stop_orderly(self) -> None:
-        """This process ends because it was told to. A rename, as a full disk would refuse more."""
+        """This process ends because it was told to: its start does not count.
+
+        The word of it is a rename, as a full disk would refuse more.
+        """
+        marker = self.marker()
         with contextlib.suppress(OSError):
             replace(self._alive, self._stopped)
+            if marker is not None:
+                uncounted = marker.plus(boots=str(max(0, marker.boots - 1)))
+                write_atomic(self._marker, uncounted.encode())
 
     def stopped_orderly(self) -> bool:
         """Whether the new version ended because it was told to."""

@@ -16,6 +16,9 @@ from typing import NoReturn
 from gaia.errors import InstallError
 from gaia.model.worker import FailureReason
 
+SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
+"""Why a host starts no program at all for now: nothing that a release could be blamed for."""
+
 _DESCRIPTORS = Path("/proc/self/fd")
 _BUSY_TRIES = 100
 _BUSY_PAUSE = 0.01
@@ -53,7 +56,8 @@ class Launch:
             extra: variables for the next version only.
 
         Raises:
-            InstallError: `exec`; this process goes on.
+            InstallError: `exec`, or `busy` when the host is short of something; this process goes
+                on.
         """
         environment = {**self.environment, **extra}
         with _inside(self.folder):
@@ -66,9 +70,10 @@ class Launch:
                     if error.errno != errno.ETXTBSY:
                         break
                     time.sleep(_BUSY_PAUSE)
-        raise InstallError(
-            FailureReason.EXEC, f"The system does not execute {self.path}: {refused}."
-        )
+        told = f"The system does not execute {self.path}: {refused}."
+        if refused.errno in SHORTAGES:
+            raise InstallError(FailureReason.BUSY, told)
+        raise InstallError(FailureReason.EXEC, told)
 
 
 def open_descriptors() -> list[int]:

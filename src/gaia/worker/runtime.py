@@ -19,7 +19,7 @@ _LIBRARIES = "LD_LIBRARY_PATH"
 _ORIGINAL_LIBRARIES = "LD_LIBRARY_PATH_ORIG"
 _OURS = ("_PYI_", "_GAIA_", "_MEIPASS2")
 _SET_BEFORE_LIBRARIES = ("_PYI_", "_MEIPASS2", _INSTALL_PATH)
-_RUNTIME_NAME = re.compile(r"[0-9a-f]{32}")
+_RUNTIME_NAME = re.compile(r"[0-9a-f]{32}(?P<unfinished>\.tmp-.+)?")
 
 
 def install_path() -> Path | None:
@@ -63,8 +63,9 @@ def remove_old_runtimes(keep: Iterable[Path]) -> None:
 
     Kept are this process's, those of the executables in `keep` (the live one, its backup, a
     staged one; missing files are passed over), and those that some process runs from, such as
-    the guard of an update. Does nothing for other than single-file workers, nor while a stub is
-    unpacking: there will be a next time.
+    the guard of an update. What was cut off while it was unpacked or removed goes as well. Does
+    nothing for other than single-file workers, nor while a stub is unpacking: there will be a
+    next time.
 
     Raises:
         OSError: a runtime that is not needed could not be removed.
@@ -83,12 +84,18 @@ def remove_old_runtimes(keep: Iterable[Path]) -> None:
     try:
         needed |= _running(here.parent)
         for folder in sorted(here.parent.iterdir()):
-            if _RUNTIME_NAME.fullmatch(folder.name) and folder.name not in needed:
-                # Renamed first: what is half removed must not look like a runtime.
-                doomed = folder.rename(f"{folder}.tmp-removed-{os.getpid()}")
-                shutil.rmtree(doomed)
+            runtime = _RUNTIME_NAME.fullmatch(folder.name)
+            if runtime is None or folder.name in needed:
+                continue
+            # Renamed first: what is half removed must not look like a runtime.
+            doomed = folder if runtime["unfinished"] else folder.rename(_doomed(folder))
+            shutil.rmtree(doomed)
     finally:
         unpacking.release()
+
+
+def _doomed(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.tmp-removed-{os.getpid()}")
 
 
 if sys.platform == "win32":

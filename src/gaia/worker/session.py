@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 import msgspec
@@ -12,11 +13,19 @@ from gaia.worker.transport import Transport
 
 
 class Session:
-    """Keeps the `worker_id`, and asks for a new one when the server no longer knows it."""
+    """Keeps the `worker_id`, and asks for a new one when the server no longer knows it.
 
-    def __init__(self, transport: Transport, introduction: Register) -> None:
+    Args:
+        alive: called between two calls. Each may take its time, and a server that is slow must not
+            look like a worker that hangs.
+    """
+
+    def __init__(
+        self, transport: Transport, introduction: Register, alive: Callable[[], None]
+    ) -> None:
         self._transport = transport
         self._introduction = introduction
+        self._alive = alive
         self._encoder = msgspec.json.Encoder()
         self._answers = msgspec.json.Decoder(HeartbeatAnswer)
         self._worker_id: str | None = None
@@ -33,7 +42,9 @@ class Session:
                 return self._send(self._worker_id, heartbeat)
             except NotFound:
                 self._worker_id = None
+                self._alive()
         self._worker_id = self._register()
+        self._alive()
         return self._send(self._worker_id, heartbeat)
 
     def _register(self) -> str:

@@ -70,8 +70,13 @@ class Staging:
 
         Raises:
             PreflightFailed: it did not pass.
-            InstallError: `no-space`, when that may be why.
+            InstallError: `no-space`, when that may be why; `swap`: it is not what was sealed.
         """
+        if not self._installation.holds(self.target):
+            raise InstallError(
+                FailureReason.SWAP,
+                f"{self._installation.staged} was changed between its verification and its check.",
+            )
         try:
             self_check(
                 self._installation.staged,

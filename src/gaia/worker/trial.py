@@ -73,7 +73,8 @@ class Trial:
 
     Attributes:
         workload_ran_before: whether the workload was up when the old version drained it.
-        on_commit: called after every commit.
+        on_rest: called whenever no update is under way any more: at a start, after a commit, a
+            revert, or an update that failed.
     """
 
     def __init__(self, site: Site) -> None:
@@ -81,20 +82,21 @@ class Trial:
         self._journal = site.journal
         self._probation = site.probation
         self.workload_ran_before = False
-        self.on_commit: Callable[[], None] = lambda: None
+        self.on_rest: Callable[[], None] = lambda: None
 
     def recover(self) -> None:
         """Find out from the disk where an earlier process ended, and go on from there."""
         marker, reverted = self._probation.marker(), self._probation.reverted()
         state = self._journal.state
         if state is WorkerState.IDLE and marker is None and reverted is None:
-            self._site.installation.tidy()
+            self._at_rest()
             return
         finding = diagnose(self._facts(marker, reverted))
         log.info("recovering", state=state, finding=finding)
         match finding:
             case Finding.AT_REST:
                 self._journal.settle(Event.RESTARTED)
+                self.on_rest()
             case Finding.ON_PROBATION if marker is not None:
                 self._go_on_trial(marker)
             case Finding.COMMITTED:
@@ -197,10 +199,9 @@ class Trial:
         self._journal.settle(*route(self._journal.state, WorkerState.IDLE))
         self._journal.forget_rescue()
         self._site.console.restore()
-        self._site.installation.tidy()
         target = self._journal.target
         log.info("update committed", tag="" if target is None else target.tag)
-        self.on_commit()
+        self._at_rest()
 
     def _rest(self, goal: WorkerState, condemned: Marker | None) -> None:
         """End the probation, and keep what is to be said of the release that failed it."""
@@ -215,11 +216,22 @@ class Trial:
                 at=time.time(),
             )
             log.error("update failed", **told(failure))
-        self._journal.settle(*route(self._journal.state, goal), failure=failure)
+        written = self._journal.settle(*route(self._journal.state, goal), failure=failure)
+        if condemned is not None and not written:
+            # For want of space. What is on the disk already is the memory until there is some.
+            self._probation.retire(condemned.reason, condemned.detail)
+        else:
+            self._forget_trial()
+        self._site.console.restore()
+        self._at_rest()
+
+    def _forget_trial(self) -> None:
         try:
             self._probation.end()
         except InstallError as error:
             log.warning("probation not ended", reason=str(error))
         self._probation.forget_reverted()
-        self._site.console.restore()
+
+    def _at_rest(self) -> None:
         self._site.installation.tidy()
+        self.on_rest()

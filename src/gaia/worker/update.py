@@ -239,6 +239,7 @@ class Update:
             self._installation.discard_staged()
         self._journal.settle(Event.FAILED, failure=failure)
         log.warning("update failed", **told(failure))
+        self.trial.on_rest()
 
     def _drained(self) -> Staging:
         if self._staging is None or self.state is not WorkerState.DRAINING:
@@ -284,3 +285,4 @@ class Update:
         self._installation.discard_staged()
         self._journal.settle(*route(self.state, goal), failure=failure)
         log.error("update failed", **told(failure))
+        self.trial.on_rest()

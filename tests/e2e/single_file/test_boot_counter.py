@@ -62,6 +62,16 @@ def test_one_start_too_many_puts_the_backup_back(trial: Trial) -> None:
     assert {"reason=boot-loop", "tag=v1.1.0", "boots=3"} <= set(told)
 
 
+def test_what_killed_starts_left_is_removed(trial: Trial) -> None:
+    """Killed between writing the count and renaming it, and so at every start."""
+    for boots, name in ((0, "probation"), (2, "reverted")):
+        draft = trial.marker.with_name(f"gaia-worker.{name}.tmp-12345")
+        draft.write_text("boots=")
+        trial.mark(boots)
+        trial.start()
+        assert not draft.exists()
+
+
 def test_the_old_version_gets_the_same_arguments_and_streams(trial: Trial) -> None:
     trial.mark(boots=2)
     done = trial.installed.run("copy", "--flag", stdin=b"through")

@@ -261,3 +261,14 @@ def test_the_first_use_is_logged(world: World, caplog: pytest.LogCaptureFixture)
 
 def test_the_clock_of_the_fixture_is_the_repository_s(world: World) -> None:
     assert json.loads(world.repository.timestamp)["signed"]["version"] == START.timestamp()
+
+
+def test_what_a_killed_worker_left_half_written_goes(world: World) -> None:
+    world.publish("v0.5.0")
+    world.beat(world.client())
+    state = world.state()
+    drafts = [state / "tmp0a1b2c3d.tmp", state / "root_history" / "tmp4e5f6a7b.tmp"]
+    for draft in drafts:
+        draft.write_bytes(b"{")
+    world.beat(world.client())
+    assert not [draft for draft in drafts if draft.exists()]

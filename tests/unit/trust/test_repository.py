@@ -370,3 +370,17 @@ def test_the_timestamp_is_renewed_though_another_key_is_lost(world: World) -> No
     assert refusal.value.code == "key-missing"
     for role in ("timestamp", "snapshot"):
         assert world.repository.expiries()[role] > world.clock.now
+
+
+def test_a_clock_that_was_ahead_leaves_nothing_behind(world: World) -> None:
+    """Workers refuse what was signed for too long, so it does not stand until then."""
+    client = world.client()
+    world.clock.forward(days=5)
+    world.publish("v0.5.0")
+    world.clock.forward(days=-5)
+    with pytest.raises(TrustError, match="clock"):
+        world.beat(client)
+    assert world.repository.renew()
+    world.beat(client)
+    assert current(client) == "v0.5.0"
+    assert not world.repository.renew()

@@ -97,3 +97,13 @@ def test_log_tail_is_bounded(probation: Probation) -> None:
     probation.log.write_bytes(b"x" * 100_000 + b"the end \xff")
     assert probation.log_tail().endswith("xthe end \ufffd")
     assert len(probation.log_tail()) == 16 * 1024
+
+
+def test_an_orderly_stop_is_not_a_failed_start(probation: Probation) -> None:
+    """However often a machine is shut down while its release waits for a server that is gone."""
+    for _ in range(5):
+        assert not probation.count_boot()
+        probation.watched()
+        probation.stop_orderly()
+    assert probation.stopped_orderly()
+    assert [probation.count_boot() for _ in range(3)] == [False, False, True]

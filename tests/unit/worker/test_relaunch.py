@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from gaia.errors import InstallError
+from gaia.model.worker import FailureReason
 from gaia.worker.relaunch import Launch, close_on_exec
 
 
@@ -30,6 +32,26 @@ def test_the_working_directory_stays(
     with pytest.raises(InstallError):
         refused.execute({})
     assert Path.cwd() == elsewhere
+
+
+def test_a_file_that_is_no_program_is_to_blame(refused: Launch) -> None:
+    refused.path.chmod(0o755)
+    with pytest.raises(InstallError) as error:
+        refused.execute({})
+    assert error.value.code == FailureReason.EXEC
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
+def test_a_machine_without_room_is_not_the_files_fault(
+    number: int, refused: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "execve", refuse)
+    with pytest.raises(InstallError) as error:
+        refused.execute({})
+    assert error.value.code == FailureReason.BUSY
 
 
 def test_descriptors_are_handed_down_again() -> None:

@@ -80,6 +80,18 @@ def test_removal_spares_what_is_needed(tmp_path: Path, monkeypatch: pytest.Monke
     assert folders == {own, live, backup, "state", "gaia-worker.lock"}
 
 
+def test_what_was_cut_off_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unpacking, or a removal, that a power cut ended."""
+    own, other = "1a" * 16, "4d" * 16
+    for name in (own, f"{other}.tmp-12345", f"{other}.tmp-removed-678"):
+        (tmp_path / name / "_internal").mkdir(parents=True)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "_MEIPASS", str(tmp_path / own / "_internal"), raising=False)
+    monkeypatch.setenv("_GAIA_EXE", str(tmp_path / "live"))
+    remove_old_runtimes([])
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {own}
+
+
 def test_removal_waits_for_another_time_while_a_stub_unpacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

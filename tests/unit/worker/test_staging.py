@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gaia.errors import InstallError, NotFound, TransportError, TrustError
+from gaia.model.worker import FailureReason
 from gaia.worker.installation import Installation
 from gaia.worker.journal import Target
 from gaia.worker.relaunch import Launch
@@ -92,11 +93,22 @@ def test_planted_link_is_not_followed(staging: Staging, tmp_path: Path) -> None:
 
 def test_cancelled_preflight(staging: Staging, tmp_path: Path) -> None:
     staging.fetch(append_rest, resume=False)
-    (tmp_path / "worker.new").write_text("#!/bin/sh\nsleep 1000\n")
+    sleeper = b"#!/bin/sh\nsleep 1000\n"
+    (tmp_path / "worker.new").write_bytes(sleeper)
+    staging.target = Target("v2.0.0", hashlib.sha256(sleeper).hexdigest(), len(sleeper))
     staging.cancelled.set()
     with pytest.raises(InstallError) as caught:
         staging.preflight(LAUNCH, 1000)
     assert caught.value.code == "busy"
+
+
+def test_what_was_changed_since_is_not_run(staging: Staging, tmp_path: Path) -> None:
+    staging.fetch(append_rest, resume=False)
+    (tmp_path / "worker.new").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    with pytest.raises(InstallError) as caught:
+        staging.preflight(LAUNCH, 10)
+    assert caught.value.code == "swap"
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
@@ -114,6 +126,7 @@ def test_cancelled_preflight(staging: Staging, tmp_path: Path) -> None:
 def test_reasons(error: Exception, reason: str) -> None:
     failure = failure_of(TARGET, error)
     assert failure.reason == reason
+    assert not FailureReason(failure.reason).blames_release
     assert (failure.tag, failure.sha256) == (TARGET.tag, TARGET.sha256)
 
 

@@ -6,6 +6,7 @@
  * understood is put aside, and what cannot be written is only told. */
 #include "trial.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #define COUNT_MAX 1000000L
+
+static const char draft_mark[] = ".tmp-";
 
 int trial_find(const char *text, const char *key, char *value, size_t size)
 {
@@ -77,6 +80,26 @@ int trial_read(marker_t *marker, const char *exe)
     return 1;
 }
 
+/* What starts that were killed while writing `path` have left. */
+static void remove_drafts(const char *folder, const char *path)
+{
+    char draft[PATH_MAX];
+    struct dirent *item;
+    const char *name = strrchr(path, '/') + 1;
+    size_t length = strlen(name);
+    DIR *listing = opendir(folder);
+
+    while (listing && (item = readdir(listing))) {
+        if (strncmp(item->d_name, name, length) == 0 &&
+            strncmp(item->d_name + length, draft_mark, sizeof draft_mark - 1) == 0) {
+            make_path(draft, "%s/%s", folder, item->d_name);
+            unlink(draft);
+        }
+    }
+    if (listing)
+        closedir(listing);
+}
+
 /* Replaces the file at `path` in one step by the marker with its new count, then `tail`. */
 static int write_marker(const marker_t *marker, const char *path, const char *tail)
 {
@@ -93,7 +116,8 @@ static int write_marker(const marker_t *marker, const char *path, const char *ta
     }
     used += sprintf(text + used, "%s", tail);
 
-    make_path(tmp, "%s.tmp-%ld", path, (long)getpid());
+    remove_drafts(marker->folder, path);
+    make_path(tmp, "%s%s%ld", path, draft_mark, (long)getpid());
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return -1;

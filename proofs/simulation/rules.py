@@ -1,0 +1,191 @@
+"""What must hold at every step, whatever happens."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gaia.errors import GaiaError
+from gaia.model.channel import Pointer
+from gaia.planning.probation import MAX_BOOTS
+from gaia.trust.client import TrustClient
+from gaia.trust.fetcher import NoSource
+from gaia.trust.pin import RootPin
+from gaia.worker.journal import Journal
+from gaia.worker.probation import Probation
+from proofs.simulation.kernel import Kernel, Process
+from proofs.simulation.releases import CHANNEL, FILENAME, Build
+
+if TYPE_CHECKING:
+    from proofs.simulation.machine import Machine
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that was broken."""
+
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.text}"
+
+
+@dataclass
+class _Record:
+    """What is remembered of one machine.
+
+    Attributes:
+        live: digest of what is at the path.
+        seen: what the path's status was when it was last looked at.
+        ran: digests of what has run since it was installed.
+        reverted: digests of what was taken back here after it had run.
+        kills, cuts: from outside, by digest of what was on trial then.
+    """
+
+    live: str = ""
+    seen: tuple[int, int, int] | None = None
+    ran: set[str] = field(default_factory=set)
+    reverted: set[str] = field(default_factory=set)
+    kills: dict[str, int] = field(default_factory=dict)
+    cuts: dict[str, int] = field(default_factory=dict)
+
+
+class Watcher:
+    """Looks at every step of every machine.
+
+    Attributes:
+        trace: what has happened so far.
+        violation: the first rule that was broken.
+    """
+
+    def __init__(self, kernel: Kernel, root: bytes) -> None:
+        self.trace: list[str] = []
+        self.violation: Violation | None = None
+        self._kernel = kernel
+        self._root = root
+        self._signed: dict[str, Build] = {}
+        self._records: dict[str, _Record] = {}
+
+    def note(self, text: str) -> None:
+        """Something happens."""
+        self.trace.append(f"{self._kernel.now:9.2f}  {text}")
+
+    def signs(self, build: Build) -> None:
+        """The operator vouches for a release."""
+        self._signed[build.sha256] = build
+
+    def violated(self, rule: str, text: str) -> None:
+        """End the world, as a rule was broken."""
+        if self.violation is None:
+            self.violation = Violation(rule, text)
+            self.note(f"VIOLATION {self.violation}")
+            self._kernel.stopped = True
+
+    def runs(self, machine: Machine, content: bytes) -> Build | None:
+        """`content` is executed."""
+        build = self._signed.get(hashlib.sha256(content).hexdigest())
+        if build is None:
+            self.violated("nothing-unsigned-runs", f"{machine.name} runs {content[:40]!r}")
+        return build
+
+    def started(self, machine: Machine, build: Build) -> None:
+        """A worker has been started."""
+        self.note(f"{machine.name} starts {build}")
+        self._record(machine).ran.add(build.sha256)
+        self.charges(machine)
+
+    def ended(self, host: Any, process: Process) -> None:
+        """A process is no more."""
+        name = getattr(host, "name", "server")
+        self.note(f"{name}: {process.name} {process.pid} ended")
+        fault = process.fault
+        if fault is not None and not isinstance(fault, GaiaError | OSError):
+            self.violated("no-fault-of-ours", f"{name}: {process.name}: {fault!r}")
+        elif fault is not None:
+            self.note(f"{name}: {fault!r}")
+
+    def killed(self, machine: Machine, *, power: bool) -> None:
+        """The world is about to kill a machine's worker, or to take its power."""
+        marker = Probation(machine.installation).marker()
+        if marker is not None:
+            record = self._record(machine)
+            count = record.cuts if power else record.kills
+            count[marker.sha256] = count.get(marker.sha256, 0) + 1
+
+    def changed(self, machine: Machine, *, by_power_cut: bool = False) -> None:
+        """Something on a machine's disk is not what it was."""
+        record = self._record(machine)
+        try:
+            status = machine.path.lstat()
+        except FileNotFoundError:
+            self.violated("runnable-file", f"{machine.name} has nothing at the path")
+            return
+        seen = (status.st_ino, status.st_size, status.st_mode)
+        if seen == record.seen:
+            return
+        record.seen = seen
+        before, record.live = record.live, _digest(machine.path)
+        build = self._signed.get(record.live)
+        if build is None or not status.st_mode & 0o100:
+            self.violated("runnable-file", f"{machine.name} has {status} at the path")
+        elif before and record.live != before and not by_power_cut:
+            self._exchanged(machine, record, before, build)
+
+    def charges(self, machine: Machine) -> None:
+        """Nobody holds against a release what it has not done."""
+        journal = Journal(machine.installation.beside("journal"))
+        journal.load()
+        record = self._record(machine)
+        for sha256 in sorted(journal.failed_digests):
+            build = self._signed[sha256]
+            excused = sha256 in record.kills or record.cuts.get(sha256, 0) >= MAX_BOOTS
+            if build.good and not excused:
+                failure = journal.failure
+                why = "" if failure is None else f": {failure.reason}, {failure.detail}"
+                self.violated("no-false-charge", f"{machine.name} holds {build} for failed{why}")
+
+    def _exchanged(self, machine: Machine, record: _Record, before: str, build: Build) -> None:
+        marker = Probation(machine.installation).marker()
+        if marker is not None and marker.sha256 == before:
+            self.note(f"{machine.name} goes back to {build}")
+            record.reverted |= record.ran & {before}
+            return
+        self.note(f"{machine.name} installs {build}")
+        record.ran.discard(build.sha256)
+        if build.sha256 in record.reverted:
+            self.violated("never-again", f"{machine.name} installs {build}, which it took back")
+        pointer, left = self._verified(machine), self._signed[before].tag
+        if pointer is None:
+            self.violated("as-signed", f"{machine.name} installs {build} without a pointer")
+        elif build.tag < left <= pointer.current and left not in pointer.withdrawn:
+            self.violated("no-downgrade", f"{machine.name} leaves {left} for {build}")
+        elif build.tag in pointer.withdrawn:
+            self.violated("nothing-withdrawn-starts", f"{machine.name} installs {build}")
+        elif (
+            not pointer.floor <= build.tag <= pointer.current
+            or pointer.tags.get(build.tag, {}).get(FILENAME) != build.sha256
+        ):
+            self.violated("as-signed", f"{machine.name} installs {build}, not {pointer}")
+
+    def _verified(self, machine: Machine) -> Pointer | None:
+        """The pointer that this machine has verified."""
+        client = TrustClient(
+            machine.state / "trust",
+            NoSource(),
+            RootPin.of_file(self._root),
+            lambda: datetime.fromtimestamp(machine.wall(), UTC),
+            channel=CHANNEL,
+        )
+        with self._kernel.outside():
+            return client.pointer(CHANNEL)
+
+    def _record(self, machine: Machine) -> _Record:
+        return self._records.setdefault(machine.name, _Record())
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

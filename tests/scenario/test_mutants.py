@@ -1,0 +1,135 @@
+"""The rules bite: with a fault of ours in the production code, the simulation finds a violation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from itertools import count, islice
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tuf.api.metadata import Root, Targets
+
+from gaia.model.directive import Directive
+from gaia.model.worker import FailureReason
+from gaia.protocol.worker import Failure
+from gaia.worker import agent
+from gaia.worker.download import _Transfer
+from gaia.worker.installation import Installation
+from gaia.worker.journal import Target
+from gaia.worker.probation import Probation
+from gaia.worker.trial import Trial
+from proofs.simulation.faults import Crash, Event, Network, Publish, Theft, draw
+from proofs.simulation.releases import Behaviour
+from proofs.simulation.template import Template
+from proofs.simulation.world import run
+
+Patch = pytest.MonkeyPatch
+
+
+TRIES = 30
+
+
+def nothing_is_signed(patch: Patch) -> None:
+    for delegator in (Root, Targets):
+        patch.setattr(delegator, "verify_delegate", lambda *_: None)
+
+
+def the_server_is_believed(patch: Patch) -> None:
+    def admit(told: Directive, **_: Any) -> Directive:
+        return told
+
+    patch.setattr(agent, "admit", admit)
+
+
+def bytes_are_not_compared(patch: Patch) -> None:
+    def holds(self: Installation, target: Target) -> bool:
+        return self.staged.stat().st_size == target.size
+
+    patch.setattr(Installation, "holds", holds)
+    patch.setattr(_Transfer, "_matches", lambda *_: True)
+
+
+def the_swap_leaves_a_gap(patch: Patch) -> None:
+    def back_up(self: Installation, sha256: str) -> None:
+        self.path.rename(self.backup)
+
+    patch.setattr(Installation, "back_up", back_up)
+
+
+def the_new_file_is_not_synced(patch: Patch) -> None:
+    def seal(self: Installation, target: Target) -> None:
+        self.staged.chmod(0o755)
+
+    patch.setattr(Installation, "seal", seal)
+    patch.setattr(
+        "gaia.worker.download.os", SimpleNamespace(**(vars(os) | {"fsync": lambda _: None}))
+    )
+
+
+def failures_are_forgotten(patch: Patch) -> None:
+    patch.setattr(FailureReason, "blames_release", property(lambda _: False))
+
+
+def the_network_is_charged(patch: Patch) -> None:
+    def failure_of(target: Target, error: Exception) -> Failure:
+        return Failure(target.tag, target.sha256, "preflight", str(error), "", 0.0)
+
+    patch.setattr("gaia.worker.update.failure_of", failure_of)
+
+
+def a_commit_is_not_looked_for(patch: Patch) -> None:
+    patch.setattr(Trial, "judge", lambda *_: None)
+
+
+def a_hang_is_not_noticed(patch: Patch) -> None:
+    patch.setattr("gaia.worker.guard.judge_watched", lambda **_: None)
+
+
+def nothing_is_marked_before_the_swap(patch: Patch) -> None:
+    patch.setattr(Probation, "begin", lambda *_: None)
+
+
+def has(kind: type[Event], **fields: object) -> Callable[[Event], bool]:
+    """Whether an event is of that kind, with these fields."""
+
+    def fits(event: Event) -> bool:
+        found = {name: getattr(event, name, None) for name in fields}
+        return isinstance(event, kind) and found == fields
+
+    return fits
+
+
+MUTANTS: list[tuple[Callable[[Patch], None], str, Callable[[Event], bool]]] = [
+    (nothing_is_signed, "nothing-unsigned-runs", has(Theft, plot="forge")),
+    (the_server_is_believed, "no-downgrade", has(Theft, plot="lowest")),
+    (bytes_are_not_compared, "nothing-unsigned-runs", has(Theft, plot="evil-bytes")),
+    (the_swap_leaves_a_gap, "runnable-file", has(Publish)),
+    (the_new_file_is_not_synced, "runnable-file", has(Crash, power=True)),
+    (failures_are_forgotten, "never-again", has(Publish, behaviour=Behaviour.EXITS)),
+    (the_network_is_charged, "no-false-charge", has(Network)),
+    (a_commit_is_not_looked_for, "converges", has(Publish)),
+    (a_hang_is_not_noticed, "converges", has(Publish, behaviour=Behaviour.HANGS)),
+    (
+        nothing_is_marked_before_the_swap,
+        "converges",
+        has(Publish, behaviour=Behaviour.EXITS),
+    ),
+]
+
+
+@pytest.mark.parametrize(("mutate", "rule", "wanted"), MUTANTS)
+def test_found(
+    mutate: Callable[[Patch], None],
+    rule: str,
+    wanted: Callable[[Event], bool],
+    ground: Template,
+    monkeypatch: Patch,
+) -> None:
+    """Within some seeds, of those whose schedule has what it takes."""
+    mutate(monkeypatch)
+    schedules = (draw(seed) for seed in count())
+    fitting = (schedule for schedule in schedules if any(map(wanted, schedule.events)))
+    violations = (run(schedule, ground).violation for schedule in islice(fitting, TRIES))
+    assert any(violation is not None and violation.rule == rule for violation in violations)
