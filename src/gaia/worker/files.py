@@ -9,6 +9,7 @@ from pathlib import Path
 if sys.platform == "win32":
     import ctypes
     import msvcrt
+    import shutil
     import time
     from ctypes import wintypes
 
@@ -95,6 +96,10 @@ if sys.platform == "win32":
     def set_mode(descriptor: int, mode: int) -> None:
         """Nothing: what can be executed is a matter of names here."""
 
+    def free_space(folder: Path) -> int:
+        """Bytes that may still be written there."""
+        return shutil.disk_usage(folder).free
+
     def user() -> int:
         """The number of this process's user, as `stat` shows it: everybody is 0."""
         return 0
@@ -153,6 +158,11 @@ else:
     def set_mode(descriptor: int, mode: int) -> None:
         """Give an open file its permission bits."""
         os.fchmod(descriptor, mode)
+
+    def free_space(folder: Path) -> int:
+        """Bytes that may still be written there."""
+        status = os.statvfs(folder)
+        return status.f_bavail * status.f_frsize
 
     def user() -> int:
         """The number of this process's user, as `stat` shows it."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Set
 from pathlib import Path
@@ -79,7 +78,7 @@ class Installation:
 
     def free_space(self) -> int:
         """Bytes that may still be written beside the executable."""
-        return shutil.disk_usage(self.folder).free
+        return files.free_space(self.folder)
 
     def begin_staging(self, *, resume: bool) -> int:
         """Make sure that there is a staged file, and return how many bytes it holds.
