@@ -30,8 +30,8 @@ import gaia.worker.relaunch
 import gaia.worker.staging
 import gaia.worker.transport
 import gaia.worker.workload
-from gaia.worker.guard import Watch
 from gaia.worker.lock import FileLock
+from gaia.worker.watch import Watch
 from proofs.simulation.disk import Space
 from proofs.simulation.doubles import PIDFDS, SimulatedLock, SimulatedPoll, SimulatedThread
 from proofs.simulation.kernel import Ended, Kernel

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from gaia.errors import InstallError
 from gaia.planning.bundle import File, Names, unsafe
-from gaia.worker.durable import fsync_folder
+from gaia.worker.files import fsync_folder, set_mode
 
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
@@ -103,7 +103,7 @@ def _write(path: Path, content: Iterator[bytes], *, executable: bool) -> str:
             digest.update(chunk)
             file.write(chunk)
         file.flush()
-        os.fchmod(file.fileno(), 0o755 if executable else 0o644)
+        set_mode(file.fileno(), 0o755 if executable else 0o644)
         os.fsync(file.fileno())
     return digest.hexdigest()
 

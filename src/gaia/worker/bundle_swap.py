@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from gaia.planning.bundle import DISPLACED, File, Manifest, is_unmodified, is_wanted
-from gaia.worker.durable import fsync_folder
+from gaia.worker.files import fsync_folder
 
 EXPERIMENTS_FOLDER = "experiments"
 """The folder in a bundle that goes to `--experiments-dir`; all else goes beside that."""

@@ -36,6 +36,9 @@ from gaia.worker.tuf_source import TufSource
 from gaia.worker.update import Update
 from gaia.worker.workload import Workload
 
+if sys.platform == "win32":
+    from gaia.worker import front
+
 log = structlog.get_logger()
 
 
@@ -87,8 +90,17 @@ def site_of(
         Launch.here(program.executable or Path(sys.argv[0]).resolve(), environment),
         console,
         Policy(options.probation_heartbeats, options.probation_silence),
-        managed="" if program.executable else "this worker is not a single-file build",
+        managed=_managed(program),
     )
+
+
+def _managed(program: Program) -> str:
+    """Why the executable cannot be replaced, where that is known from the start."""
+    if program.executable is None:
+        return "this worker is not a single-file build"
+    if sys.platform == "win32" and not front.is_there():
+        return "on Windows a program is replaced only behind the front of a single-file worker"
+    return ""
 
 
 def compose(program: Program, options: Options, site: Site) -> Agent:

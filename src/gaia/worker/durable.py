@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gaia.errors import InstallError
 from gaia.model.worker import FailureReason
+from gaia.worker import files
 
 _CHUNK = 1024 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -24,26 +25,17 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     """
     aside = path.with_name(path.name + ".tmp")
     unlink_quietly(aside)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    descriptor = os.open(aside, files.CREATE, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
+        files.replace(aside, path)
     except OSError:
         unlink_quietly(aside)
         raise
-    fsync_folder(path.parent)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make renames, links and removals in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    files.fsync_folder(path.parent)
 
 
 def unlink_quietly(path: Path) -> None:
@@ -55,16 +47,12 @@ def unlink_quietly(path: Path) -> None:
 def digest_of(file: Path | int) -> str | None:
     """SHA-256 of a regular file or an open descriptor; None when it cannot be read."""
     try:
-        descriptor = (
-            os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            if isinstance(file, Path)
-            else os.dup(file)
-        )
+        descriptor = files.open_to_read(file) if isinstance(file, Path) else os.dup(file)
     except OSError:
         return None
     try:
         total, at = hashlib.sha256(), 0
-        while block := os.pread(descriptor, _CHUNK, at):
+        while block := files.read_at(descriptor, _CHUNK, at):
             total.update(block)
             at += len(block)
         return total.hexdigest()
@@ -81,28 +69,19 @@ def copy_durably(source: int, target: Path) -> None:
         OSError: `target` is not there then.
     """
     unlink_quietly(target)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(target, flags, 0o600)
+    descriptor = os.open(target, files.CREATE, 0o600)
     try:
         at = 0
         with os.fdopen(descriptor, "wb") as file:
-            while block := os.pread(source, _CHUNK, at):
+            while block := files.read_at(source, _CHUNK, at):
                 file.write(block)
                 at += len(block)
             file.flush()
-            take_owner_and_mode(file.fileno(), os.fstat(source))
+            files.take_owner_and_mode(file.fileno(), os.fstat(source))
             os.fsync(file.fileno())
     except OSError:
         unlink_quietly(target)
         raise
-
-
-def take_owner_and_mode(descriptor: int, like: os.stat_result) -> None:
-    """Give an open file the owner and mode of another; the owner first, as it clears setuid."""
-    own = os.fstat(descriptor)
-    if (own.st_uid, own.st_gid) != (like.st_uid, like.st_gid):
-        os.fchown(descriptor, like.st_uid, like.st_gid)
-    os.fchmod(descriptor, like.st_mode & 0o7777)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,8 @@ from gaia.planning.bundle import Manifest, unsafe
 from gaia.worker.archive import Limits, check, extract
 from gaia.worker.bundle_state import BundleState, StateFile
 from gaia.worker.bundle_swap import EXPERIMENTS_FOLDER, BundleSwap, Places
-from gaia.worker.durable import fsync_folder, write_atomic
+from gaia.worker.durable import write_atomic
+from gaia.worker.files import fsync_folder
 from gaia.worker.lock import FileLock
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -11,8 +11,8 @@ import gc
 import os
 import select
 import signal
+import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,19 +24,10 @@ from gaia.worker.console import Console
 from gaia.worker.installation import Installation
 from gaia.worker.lock import FileLock
 from gaia.worker.probation import Probation
-from gaia.worker.relaunch import (
-    STOP_SIGNALS,
-    Launch,
-    open_descriptors,
-    release_signals,
-    signals_held,
-)
+from gaia.worker.relaunch import STOP_SIGNALS, open_descriptors, release_signals, signals_held
+from gaia.worker.watch import Watch
 
-SILENCE_ALLOWED = 60.0
-"""Seconds without a sign of life."""
-
-RESTART_GRACE = 3.0
-"""Seconds that a service manager gets to start the old version before the guard does."""
+assert sys.platform != "win32"  # noqa: S101 - for the type checker
 
 _INTERVAL = 0.2
 _LONGEST_STEP = 1.0
@@ -44,25 +35,6 @@ _DEATH_WAIT = 60.0
 _MOST_TRIES = 30
 _LOG_LIMIT = 1024 * 1024
 _BACKLOG_LIMIT = 16 * _LOG_LIMIT
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What the guard is to look after.
-
-    Attributes:
-        sha256: of the release on probation.
-        backup_sha256: of the version to go back to.
-        silence_allowed: seconds.
-        restart_grace: seconds.
-    """
-
-    installation: Installation
-    launch: Launch
-    sha256: str
-    backup_sha256: str
-    silence_allowed: float = SILENCE_ALLOWED
-    restart_grace: float = RESTART_GRACE
 
 
 def start(watch: Watch, console: Console) -> int:

@@ -1,7 +1,7 @@
 """The installed executable and what stands beside it: staged, backed up, swapped, restored.
 
 There is no moment without a runnable file at the path: the old one is linked aside, never moved,
-and the new one takes its name in one rename.
+and the new one takes its name in one rename. Windows cannot do that: see `installation_windows`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pathlib import Path
 
 from gaia.errors import InstallError, TrustError
 from gaia.model.worker import FailureReason
+from gaia.worker import files
 from gaia.worker.durable import (
     as_install_error,
     copy_durably,
     digest_of,
-    fsync_folder,
-    take_owner_and_mode,
     told_as_install_error,
     unlink_quietly,
 )
+from gaia.worker.files import fsync_folder, replace, take_owner_and_mode
 from gaia.worker.journal import Target
 
 MANAGED = "EXTERNALLY-MANAGED"
@@ -72,14 +72,13 @@ class Installation:
             return f"{self.path} is not a regular file"
         if not os.access(self.path, os.X_OK):
             return f"{self.path} is not executable, so no version of it could start another"
-        if os.geteuid() not in (0, status.st_uid):
-            return f"{self.path} belongs to user {status.st_uid}, this worker is {os.geteuid()}"
-        return self._write_refused(owners={os.geteuid(), status.st_uid})
+        if files.user() not in (0, status.st_uid):
+            return f"{self.path} belongs to user {status.st_uid}, this worker is {files.user()}"
+        return self._write_refused(owners={files.user(), status.st_uid})
 
     def free_space(self) -> int:
         """Bytes that may still be written beside the executable."""
-        status = os.statvfs(self.folder)
-        return status.f_bavail * status.f_frsize
+        return files.free_space(self.folder)
 
     def begin_staging(self, *, resume: bool) -> int:
         """Make sure that there is a staged file, and return how many bytes it holds.
@@ -96,12 +95,11 @@ class Installation:
             except FileNotFoundError:
                 pass
             else:
-                if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+                if stat.S_ISREG(status.st_mode) and status.st_uid == files.user():
                     return status.st_size
         self.discard_staged()
         with told_as_install_error("the download"):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            os.close(os.open(self.staged, flags, 0o600))
+            os.close(os.open(self.staged, files.CREATE, 0o600))
         return 0
 
     def stage_backup(self, target: Target) -> None:
@@ -133,13 +131,21 @@ class Installation:
                 hint="It is fetched anew later.",
             )
         with told_as_install_error("the staged executable"):
-            descriptor = os.open(self.staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = files.open_to_sync(self.staged)
             try:
                 take_owner_and_mode(descriptor, self.path.stat())
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
             fsync_folder(self.folder)
+
+    def open_live(self) -> int:
+        """A descriptor of the executable, which stays that of this version through a swap.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        return files.open_to_read(self.path)
 
     def discard_staged(self) -> None:
         """Remove the staged file."""
@@ -184,16 +190,17 @@ class Installation:
             InstallError: `swap`. Call `restore`, as the name may have changed hands.
         """
         with told_as_install_error("the swap"):
-            descriptor = os.open(self.staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = files.open_to_read(self.staged)
             try:
+                verified = os.fstat(descriptor)
                 if digest_of(descriptor) != sha256:
                     raise InstallError(
                         FailureReason.SWAP,
                         f"{self.staged} was changed between its verification and the swap.",
                     )
-                self.staged.rename(self.path)
+                self._give_name()
                 fsync_folder(self.folder)
-                if not os.path.samestat(os.fstat(descriptor), self.path.lstat()):
+                if not os.path.samestat(verified, self.path.lstat()):
                     raise InstallError(
                         FailureReason.SWAP, f"{self.path} was replaced by someone during the swap."
                     )
@@ -230,7 +237,7 @@ class Installation:
                 f"{self.backup} is missing or damaged, so there is nothing to go back to.",
                 hint="The previous signed release is fetched again.",
             )
-        self.backup.rename(self.path)
+        self._bring_back()
         fsync_folder(self.folder)
 
     def rebuild_backup(self, running: int, sha256: str) -> None:
@@ -243,7 +250,7 @@ class Installation:
             return
         with told_as_install_error("the backup"):
             copy_durably(running, self._spare)
-            self._spare.rename(self.backup)
+            replace(self._spare, self.backup)
             fsync_folder(self.folder)
 
     def tidy(self) -> None:
@@ -263,7 +270,8 @@ class Installation:
                 return f"{self.private} is not a folder of the executable's owner"
             if status.st_mode & 0o022:
                 self.private.chmod(stat.S_IMODE(status.st_mode) & ~0o022)
-            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            unlink_quietly(probe)
+            os.close(os.open(probe, files.CREATE, 0o600))
             probe.rename(renamed)
         except OSError as error:
             # A full disk passes, and must not look like a decision of the owner's.
@@ -275,8 +283,14 @@ class Installation:
             unlink_quietly(renamed)
         return ""
 
+    def _give_name(self) -> None:
+        self.staged.rename(self.path)
+
+    def _bring_back(self) -> None:
+        self.backup.rename(self.path)
+
     def _copy(self, source: Path, target: Path) -> None:
-        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = files.open_to_read(source)
         try:
             copy_durably(descriptor, target)
         finally:

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 import time
 from pathlib import Path
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+    from ctypes import wintypes
+
+    _FLAGS = os.O_RDWR | os.O_CREAT | os.O_BINARY
+    _kernel = ctypes.WinDLL("kernel32")
+    _kernel.LockFile.argtypes = [wintypes.HANDLE, *[wintypes.DWORD] * 4]
+
+    def _lock(descriptor: int) -> None:
+        # One byte at the beginning, as the stub does.
+        if not _kernel.LockFile(msvcrt.get_osfhandle(descriptor), 0, 0, 1, 0):
+            raise BlockingIOError
+
+else:
+    import fcntl
+
+    _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 
 _POLL = 0.05
 
@@ -28,11 +51,11 @@ class FileLock:
         """
         if self._held is not None:
             return True
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._path, _FLAGS, 0o600)
         deadline = time.monotonic() + patience
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(descriptor)
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     os.close(descriptor)

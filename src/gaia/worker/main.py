@@ -18,6 +18,9 @@ from gaia.worker.runtime import clean_environment, install_path
 from gaia.worker.service_command import install_command
 from gaia.worker.transport import Transport
 
+if sys.platform == "win32":
+    from gaia.worker import front
+
 INSTALL = "install"
 """First argument with which the program registers itself as a service, and ends."""
 
@@ -43,6 +46,9 @@ def run(options: Options) -> None:
     """
     configure_logs(options.log_format)
     stop = threading.Event()
+    if sys.platform == "win32":
+        signal.signal(signal.SIGBREAK, lambda *_: stop.set())
+        front.on_stop(stop.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     console = Console.adopt(os.environ)

@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from gaia.errors import InstallError
 from gaia.model.worker import FailureReason
 from gaia.protocol.worker import LOG_TAIL
 from gaia.worker.durable import told_as_install_error
+from gaia.worker.headers import LINUX, SCRIPT, kind_of, own_kind
+from gaia.worker.process_tree import end, start
 from gaia.worker.relaunch import SHORTAGES, STOP_SIGNALS
 
 SELF_CHECK = "--self-check"
@@ -25,9 +28,10 @@ DEADLINE = 60.0
 _BUSY_TRIES = 100
 _BUSY_PAUSE = 0.01
 _POLL = 0.05
-_ELF_HEADER = 20
+_LAST_ORDINARY_CODE = 0xFFFF
 
-_FROM_OUTSIDE = frozenset({signal.SIGKILL, *STOP_SIGNALS})
+_KILL = 9
+_FROM_OUTSIDE = frozenset({_KILL, *STOP_SIGNALS})
 """Signals that come from the system: it shuts down, or is out of memory."""
 
 
@@ -49,13 +53,15 @@ def check_header(path: Path) -> None:
     Raises:
         PreflightFailed: `wrong-platform`.
     """
-    head = _head(path)
-    if head.startswith(b"#!"):
+    with told_as_install_error(f"reading {path}"):
+        found, own = kind_of(path), own_kind()
+    if found.system == SCRIPT and own.system == LINUX:
         return
-    if not head.startswith(b"\x7fELF"):
-        what = "a Windows program" if head.startswith(b"MZ") else "not an executable"
-        raise PreflightFailed(FailureReason.WRONG_PLATFORM, f"The release's file is {what}.")
-    if _kind(head) != _kind(_head(Path("/proc/self/exe"))):
+    if found.system != own.system:
+        raise PreflightFailed(
+            FailureReason.WRONG_PLATFORM, f"The release's file is {found.system}."
+        )
+    if found.processor != own.processor:
         raise PreflightFailed(
             FailureReason.WRONG_PLATFORM, "The release's file is for another kind of processor."
         )
@@ -80,9 +86,9 @@ def self_check(
         InstallError: `busy` when cancelled, when something else ended it, or when the host can
             start nothing; `swap` when the file is gone.
     """
-    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    reader, writer = os.pipe()
     try:
-        os.set_blocking(writer, True)
+        os.set_blocking(reader, False)
         process = _start([path, SELF_CHECK, *arguments], environment, writer)
     except BaseException:
         os.close(reader)
@@ -104,9 +110,7 @@ def self_check(
                 )
         output = _tail(output, reader)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end(process)
         os.close(reader)
     if -code in _FROM_OUTSIDE:
         raise InstallError(FailureReason.BUSY, f"The self-check {_ended(code)}, from outside.")
@@ -121,14 +125,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     for _ in range(_BUSY_TRIES):
         try:
-            return subprocess.Popen(  # noqa: S603 - signed, and no shell
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                start_new_session=True,
-            )
+            return start(command, environment=environment, stdout=output, stderr=output)
         except OSError as error:
             # A child just forked by some thread may still hold the download's descriptor.
             if error.errno != errno.ETXTBSY:
@@ -155,7 +152,8 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def _tail(output: bytes, pipe: int) -> bytes:
-    with contextlib.suppress(BlockingIOError):
+    # An empty pipe that does not block is a broken one to Windows.
+    with contextlib.suppress(BlockingIOError, BrokenPipeError):
         while block := os.read(pipe, LOG_TAIL):
             output = (output + block)[-LOG_TAIL:]
     return output
@@ -166,16 +164,8 @@ def _text(output: bytes) -> str:
 
 
 def _ended(code: int) -> str:
+    if sys.platform == "win32" and code > _LAST_ORDINARY_CODE:
+        return f"was ended by the system with {code:#x}"
     if code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     return f"ended with exit code {code}"
-
-
-def _head(path: Path) -> bytes:
-    with told_as_install_error(f"reading {path}"), path.open("rb") as file:
-        return file.read(_ELF_HEADER)
-
-
-def _kind(head: bytes) -> tuple[bytes, bytes]:
-    """Word size with byte order, and machine, of an ELF header."""
-    return head[4:6], head[18:20]

@@ -22,7 +22,8 @@ from gaia.errors import InstallError
 from gaia.model.worker import FailureReason
 from gaia.planning.probation import MAX_BOOTS
 from gaia.protocol.worker import LOG_TAIL
-from gaia.worker.durable import fsync_folder, told_as_install_error, unlink_quietly, write_atomic
+from gaia.worker.durable import told_as_install_error, unlink_quietly, write_atomic
+from gaia.worker.files import fsync_folder, replace
 from gaia.worker.installation import Installation
 
 
@@ -155,7 +156,7 @@ class Probation:
         """
         marker = self.marker()
         with contextlib.suppress(OSError):
-            self._marker.replace(self._reverted)
+            replace(self._marker, self._reverted)
             fsync_folder(self._marker.parent)
         if marker is not None:
             with contextlib.suppress(OSError):
@@ -180,7 +181,7 @@ class Probation:
         """
         marker = self.marker()
         with contextlib.suppress(OSError):
-            self._alive.replace(self._stopped)
+            replace(self._alive, self._stopped)
             if marker is not None:
                 uncounted = marker.plus(boots=str(max(0, marker.boots - 1)))
                 write_atomic(self._marker, uncounted.encode())

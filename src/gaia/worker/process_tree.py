@@ -1,136 +1,42 @@
-"""The processes of a workload: found, and signalled, as a whole.
-
-A workload is the leader of a session, and every process that it starts carries a marker in its
-environment. The session finds those that changed their environment (setproctitle does), the
-marker finds those that made a session of their own, and both find what a killed worker left.
-
-Linux reads /proc. This module is the seam for systems that have something better (job objects).
-"""
+"""The processes of a workload, or of a self-check: started, found and ended as a whole."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+import sys
 
-import msgspec
-
-_PROC = Path("/proc")
-_STATE, _SESSION, _STARTED = 0, 3, 19
-"""Fields of /proc/PID/stat, counted after the program's name (proc(5) counts from 3 there)."""
-
-_DEAD = frozenset("ZXx")
-
-
-class Leader(msgspec.Struct, frozen=True):
-    """The first process of a workload, told apart from any later one of the same number.
-
-    Attributes:
-        started: clock ticks since boot.
-        boot: the kernel's identity of this boot.
-    """
-
-    pid: int
-    started: int
-    boot: str
-
-
-@dataclass(frozen=True)
-class _Process:
-    pid: int
-    state: str
-    session: int
-    started: int
-
-
-def identify(pid: int) -> Leader | None:
-    """The identity of a running or unreaped child; None when there is no such process."""
-    process = _read(pid)
-    return Leader(pid, process.started, _boot()) if process else None
-
-
-def members(leader: Leader | None, marker: str) -> dict[int, int]:
-    """The living processes of a workload: process id to start time.
-
-    Those that run as another user are left out: nothing can be done about them.
-
-    Args:
-        leader: None when only the marker is known.
-        marker: `NAME=value`, as passed in the environment.
-    """
-    session = _session_of(leader)
-    return {
-        process.pid: process.started
-        for process in _all()
-        if process.state not in _DEAD
-        and process.pid != os.getpid()
-        and (process.session == session or _is_marked(process.pid, marker))
-        and _may_be_signalled(process.pid)
-    }
-
-
-def still_alive(known: dict[int, int]) -> bool:
-    """Whether any process that `members` found is alive; much cheaper than finding them anew."""
-    return any(
-        (process := _read(pid)) and process.started == started and process.state not in _DEAD
-        for pid, started in known.items()
+if sys.platform == "win32":
+    from gaia.worker.process_tree_windows import (
+        Leader,
+        ask_to_end,
+        end,
+        ended,
+        identify,
+        kill,
+        members,
+        start,
+        still_alive,
+    )
+else:
+    from gaia.worker.process_tree_posix import (
+        Leader,
+        ask_to_end,
+        end,
+        ended,
+        identify,
+        kill,
+        members,
+        start,
+        still_alive,
     )
 
-
-def send(known: dict[int, int], signal_number: int) -> None:
-    """Signal the processes that `members` found, except where the number now is another's."""
-    for pid, started in known.items():
-        process = _read(pid)
-        if process is not None and process.started == started:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal_number)
-
-
-def _session_of(leader: Leader | None) -> int | None:
-    """The leader's session, unless its number has gone to another process since.
-
-    When the leader is gone its number may have been another's in between, so that then only the
-    marker counts.
-    """
-    if leader is None or leader.boot != _boot():
-        return None
-    process = _read(leader.pid)
-    return leader.pid if process and process.started == leader.started else None
-
-
-def _all() -> Iterator[_Process]:
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit() and (process := _read(int(entry.name))) is not None:
-            yield process
-
-
-def _read(pid: int) -> _Process | None:
-    try:
-        text = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    # The program's name is in brackets and may itself hold blanks and brackets.
-    fields = text.rpartition(")")[2].split()
-    return _Process(pid, fields[_STATE], int(fields[_SESSION]), int(fields[_STARTED]))
-
-
-def _is_marked(pid: int, marker: str) -> bool:
-    try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:
-        return False
-    return os.fsencode(marker) in environment.split(b"\0")
-
-
-def _may_be_signalled(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
-
-
-def _boot() -> str:
-    return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+__all__ = [
+    "Leader",
+    "ask_to_end",
+    "end",
+    "ended",
+    "identify",
+    "kill",
+    "members",
+    "start",
+    "still_alive",
+]

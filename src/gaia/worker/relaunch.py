@@ -16,7 +16,6 @@ from typing import NoReturn
 from gaia.errors import InstallError
 from gaia.model.worker import FailureReason
 
-STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 """Why a host starts no program at all for now: nothing that a release could be blamed for."""
 
@@ -64,7 +63,7 @@ class Launch:
         with _inside(self.folder):
             for _ in range(_BUSY_TRIES):
                 try:
-                    os.execve(self.path, self.arguments, environment)  # noqa: S606 - signed, and no shell
+                    _become(self.path, self.arguments, environment)
                 except OSError as error:
                     refused = error
                     # a child that some thread has just forked may still have it open for writing
@@ -77,51 +76,89 @@ class Launch:
         raise InstallError(FailureReason.EXEC, told)
 
 
-@contextlib.contextmanager
-def _inside(folder: str) -> Iterator[None]:
-    """Work in `folder` if it is still there, and come back: the program may be elsewhere by now."""
-    with contextlib.ExitStack() as way_back:
-        with contextlib.suppress(OSError):
-            before = os.open(".", os.O_PATH | os.O_CLOEXEC)
-            way_back.callback(os.close, before)
-            way_back.callback(os.fchdir, before)
-        with contextlib.suppress(OSError):
-            if folder:
-                os.chdir(folder)
-        yield
-
-
-@contextlib.contextmanager
-def close_on_exec() -> Iterator[None]:
-    """Let no descriptor but the standard three, and those opened up inside, outlive `exec`."""
-    inherited = []
-    for descriptor in open_descriptors():
-        with contextlib.suppress(OSError):  # the listing's own
-            if os.get_inheritable(descriptor):
-                inherited.append(descriptor)
-                os.set_inheritable(descriptor, False)
-    try:
-        yield
-    finally:
-        for descriptor in inherited:
-            os.set_inheritable(descriptor, True)
-
-
 def open_descriptors() -> list[int]:
     """All but the standard three, and perhaps one that is closed by now."""
     return [int(entry.name) for entry in _DESCRIPTORS.iterdir() if int(entry.name) > 2]
 
 
-@contextlib.contextmanager
-def signals_held() -> Iterator[None]:
-    """Keep stop signals pending, through an `exec` too, so that none falls between two versions."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+if sys.platform == "win32":
+    STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGBREAK})
 
+    FRONT = "_GAIA_FRONT"
+    """Variable that says: this process was started by a front, which starts the next one too."""
 
-def release_signals() -> None:
-    """Receive what `signals_held` kept for this version. Call it once there are handlers."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    RELAUNCH = 79
+    """Exit code that asks the front to start what is at the path now."""
+
+    def _become(*_launch: object) -> NoReturn:
+        """The front has its own record of all that."""
+        if FRONT not in os.environ:
+            raise OSError(errno.ENOSYS, "there is no front that would start it")
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(RELAUNCH)
+
+    def _inside(_folder: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def close_on_exec() -> contextlib.AbstractContextManager[None]:
+        """Nothing: no descriptor is inherited here."""
+        return contextlib.nullcontext()
+
+    def signals_held() -> contextlib.AbstractContextManager[None]:
+        """Nothing: the front keeps a request to end until there is somebody to hear it."""
+        return contextlib.nullcontext()
+
+    def release_signals() -> None:
+        """Nothing was held."""
+
+else:
+    STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+    def _become(path: Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> NoReturn:
+        os.execve(path, arguments, environment)  # noqa: S606 - signed, and no shell
+
+    @contextlib.contextmanager
+    def _inside(folder: str) -> Iterator[None]:
+        """Work in `folder` if it is still there, and come back.
+
+        The program may be elsewhere by now.
+        """
+        with contextlib.ExitStack() as way_back:
+            with contextlib.suppress(OSError):
+                before = os.open(".", os.O_PATH | os.O_CLOEXEC)
+                way_back.callback(os.close, before)
+                way_back.callback(os.fchdir, before)
+            with contextlib.suppress(OSError):
+                if folder:
+                    os.chdir(folder)
+            yield
+
+    @contextlib.contextmanager
+    def close_on_exec() -> Iterator[None]:
+        """Let no descriptor but the standard three, and those opened up inside, outlive `exec`."""
+        inherited = []
+        for descriptor in open_descriptors():
+            with contextlib.suppress(OSError):  # the listing's own
+                if os.get_inheritable(descriptor):
+                    inherited.append(descriptor)
+                    os.set_inheritable(descriptor, False)
+        try:
+            yield
+        finally:
+            for descriptor in inherited:
+                os.set_inheritable(descriptor, True)
+
+    @contextlib.contextmanager
+    def signals_held() -> Iterator[None]:
+        """Keep stop signals pending, through an `exec` too: none falls between two versions."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def release_signals() -> None:
+        """Receive what `signals_held` kept for this version. Call it once there are handlers."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

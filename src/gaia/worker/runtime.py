@@ -7,14 +7,12 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gaia.errors import InvalidInput
 from gaia.model.payload import FOOTER_SIZE, Footer
-
-if sys.platform != "win32":
-    import fcntl
+from gaia.worker.lock import FileLock
 
 _INSTALL_PATH = "_GAIA_EXE"
 _LIBRARIES = "LD_LIBRARY_PATH"
@@ -80,7 +78,10 @@ def remove_old_runtimes(keep: Iterable[Path]) -> None:
     for executable in keep:
         with contextlib.suppress(OSError, InvalidInput):
             needed.add(runtime_id(executable))
-    with contextlib.suppress(BlockingIOError), _no_unpacking(here.parent):
+    unpacking = FileLock(here.parent / "unpack.lock")
+    if not unpacking.acquire():
+        return
+    try:
         needed |= _running(here.parent)
         for folder in sorted(here.parent.iterdir()):
             runtime = _RUNTIME_NAME.fullmatch(folder.name)
@@ -89,25 +90,34 @@ def remove_old_runtimes(keep: Iterable[Path]) -> None:
             # Renamed first: what is half removed must not look like a runtime.
             doomed = folder if runtime["unfinished"] else folder.rename(_doomed(folder))
             shutil.rmtree(doomed)
+    finally:
+        unpacking.release()
 
 
 def _doomed(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.tmp-removed-{os.getpid()}")
 
 
-@contextlib.contextmanager
-def _no_unpacking(root: Path) -> Iterator[None]:
-    """Hold the lock under which stubs unpack. Raises BlockingIOError when one has it."""
-    with (root / "unpack.lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+if sys.platform == "win32":
 
+    def _running(root: Path) -> set[str]:
+        """Names of the runtimes that some process's program is in."""
+        return {program.parent.name for program in root.glob("*/gaia-worker.exe") if _runs(program)}
 
-def _running(root: Path) -> set[str]:
-    """Names of the runtimes that some process's program is in."""
-    names = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError):
-            program = (process / "exe").readlink()
-            names.add(program.relative_to(root).parts[0])
-    return names
+    def _runs(program: Path) -> bool:
+        try:
+            os.close(os.open(program, os.O_RDWR | os.O_BINARY))
+        except OSError:
+            return True
+        return False
+
+else:
+
+    def _running(root: Path) -> set[str]:
+        """Names of the runtimes that some process's program is in."""
+        names = set()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ValueError):
+                program = (process / "exe").readlink()
+                names.add(program.relative_to(root).parts[0])
+        return names

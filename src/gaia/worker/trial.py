@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +14,22 @@ from gaia.model.worker import FailureReason, WorkerState
 from gaia.planning.probation import Evidence, Verdict, judge
 from gaia.planning.update import Event, route
 from gaia.protocol.worker import Failure
-from gaia.worker import guard, preflight
+from gaia.worker import preflight, watch
 from gaia.worker.console import Console
 from gaia.worker.durable import digest_of
-from gaia.worker.installation import Installation
 from gaia.worker.journal import Journal
 from gaia.worker.probation import Marker, Probation
 from gaia.worker.recovery import Facts, Finding, diagnose
 from gaia.worker.relaunch import Launch, close_on_exec, signals_held
 from gaia.worker.staging import told
+from gaia.worker.watch import Watch
+
+if sys.platform == "win32":
+    from gaia.worker import front as guard
+    from gaia.worker.installation_windows import WindowsInstallation as Installation
+else:
+    from gaia.worker import guard
+    from gaia.worker.installation import Installation
 
 log = structlog.get_logger()
 
@@ -38,8 +46,8 @@ class Policy:
     """
 
     heartbeats_needed: int = 3
-    silence_allowed: float = guard.SILENCE_ALLOWED
-    restart_grace: float = guard.RESTART_GRACE
+    silence_allowed: float = watch.SILENCE_ALLOWED
+    restart_grace: float = watch.RESTART_GRACE
     preflight_deadline: float = preflight.DEADLINE
 
 
@@ -153,7 +161,7 @@ class Trial:
             OSError: there is none.
         """
         self._site.console.redirect(self._probation.log)
-        watch = guard.Watch(
+        order = Watch(
             self._site.installation,
             self._site.launch,
             sha256,
@@ -161,7 +169,7 @@ class Trial:
             self._site.policy.silence_allowed,
             self._site.policy.restart_grace,
         )
-        return guard.start(watch, self._site.console)
+        return guard.start(order, self._site.console)
 
     def _facts(self, marker: Marker | None, reverted: Marker | None) -> Facts:
         target, source = self._journal.target, self._journal.source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from gaia.model.worker import FailureReason, WorkerState
 from gaia.planning.probation import MAX_BOOTS, Evidence
 from gaia.planning.update import Event, route
 from gaia.protocol.worker import Failure
-from gaia.worker import guard
 from gaia.worker.background import Background
 from gaia.worker.durable import digest_of
 from gaia.worker.journal import Target
@@ -24,6 +24,11 @@ from gaia.worker.probation import Marker
 from gaia.worker.relaunch import close_on_exec, release_signals, signals_held
 from gaia.worker.staging import Fetch, Retries, Staging, failure_of, told
 from gaia.worker.trial import Site, Trial
+
+if sys.platform == "win32":
+    from gaia.worker import front as guard
+else:
+    from gaia.worker import guard
 
 log = structlog.get_logger()
 
@@ -170,7 +175,7 @@ class Update:
         with signals_held():
             running = post = -1
             try:
-                running = os.open(self._site.launch.path, os.O_RDONLY | os.O_CLOEXEC)
+                running = self._installation.open_live()
                 self._journal.advance(Event.DRAINED)
                 self._installation.back_up(source.sha256)
                 self._site.probation.begin(self._marker(source, target, workload_ran))
@@ -252,6 +257,7 @@ class Update:
                 "tag": target.tag,
                 "sha256": target.sha256,
                 "workload-ran": "yes" if workload_ran else "no",
+                "silence-allowed": f"{self._site.policy.silence_allowed:g}",
             }
         )
 

@@ -6,9 +6,7 @@ by the table in `gaia.planning.workload`.
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +25,16 @@ from gaia.planning.workload import (
 )
 from gaia.protocol.worker import Outcome
 from gaia.protocol.worker import Workload as Report
-from gaia.worker.process_tree import Leader, identify, members, send, still_alive
+from gaia.worker.process_tree import (
+    Leader,
+    ask_to_end,
+    ended,
+    identify,
+    kill,
+    members,
+    start,
+    still_alive,
+)
 from gaia.worker.workload_memory import WorkloadMemory
 
 NOT_FOUND = 127
@@ -49,7 +56,7 @@ class Workload:
         environment: complete and clean. `GAIA_BUSY` is added: while a file exists at that path,
             the workload holds off a drain.
         stdio: descriptors for standard output and error.
-        grace: seconds between SIGTERM and SIGKILL.
+        grace: seconds between the request to end and the end by force.
         drain_timeout: seconds that `GAIA_BUSY` may hold off a drain.
         clock: seconds, monotonic.
         wall: Unix seconds.
@@ -136,7 +143,10 @@ class Workload:
         self.poll()
 
     def request_stop(self) -> None:
-        """Drain it: SIGTERM once it is not busy, SIGKILL after the grace. Go on polling."""
+        """Drain it: SIGTERM (Windows: Ctrl+Break) once it is not busy, killed after the grace.
+
+        Go on polling.
+        """
         self._wanted = False
         self._forget_waiting()
         if self._state is WorkloadState.RUNNING:
@@ -208,14 +218,12 @@ class Workload:
             self._busy.parent.mkdir(parents=True, exist_ok=True)
             self._busy.unlink(missing_ok=True)
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._process = subprocess.Popen(  # noqa: S603 - the owner's own command
+            self._process = start(
                 self._command,
-                cwd=self._folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
+                folder=self._folder,
+                environment=self._environment,
                 stdout=self._stdio[0],
                 stderr=self._stdio[1],
-                start_new_session=True,
             )
         except (OSError, ValueError) as error:
             log.warning("workload cannot be started", command=self._command[0], reason=str(error))
@@ -244,10 +252,9 @@ class Workload:
         """
         if self._process is None:
             return False
-        ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is None:
+        code = ended(self._process)
+        if code is None:
             return False
-        code = ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status
         self._record(code, ended_by)
         return True
 
@@ -286,17 +293,17 @@ class Workload:
     def _ask_to_end(self) -> None:
         self._kill_at = self._clock() + self._grace
         self._tree = members(self._leader, self._marker)
-        send(self._tree, signal.SIGTERM)
+        ask_to_end(self._tree, self._leader)
 
     def _see_it_gone(self) -> None:
         if self._run_open:
             self._leader_ended(EndedBy.DRAIN)
         if self._any_left():
             if self._state is WorkloadState.KILLING:
-                send(self._tree, signal.SIGKILL)
+                kill(self._tree)
             elif self._clock() >= self._kill_at:
                 log.warning("workload is killed", pids=sorted(self._tree), grace=self._grace)
-                send(self._tree, signal.SIGKILL)
+                kill(self._tree)
                 self._advance(WorkloadEvent.GRACE_OVER)
         elif not self._run_open:
             if self._process is not None:
@@ -308,5 +315,5 @@ class Workload:
     def _any_left(self) -> bool:
         if not still_alive(self._tree):
             self._tree = members(self._leader, self._marker)
-            send(self._tree, signal.SIGTERM)  # born after the first signal
+            ask_to_end(self._tree, self._leader)  # born after the first signal
         return bool(self._tree)

@@ -14,6 +14,8 @@ import msgspec
 
 import gaia
 from gaia.cli.build import frozen, native, tools
+from gaia.cli.build.system import Linux, System
+from gaia.cli.build.windows import windows
 from gaia.errors import InvalidInput
 from gaia.model.artifact import worker_filename
 from gaia.model.payload import STAMP_FILENAME, Entry, Footer, Stamp, encode_index
@@ -26,7 +28,7 @@ _STAMP_PATH = f"{frozen.LIBRARIES}/{STAMP_FILENAME}"
 def build_worker(
     version: str, trust_root: bytes | None, output_dir: Path, platform: str = "linux"
 ) -> Path:
-    """Build one worker and return its path, `output_dir/gaia-worker-linux`.
+    """Build one worker and return its path, such as `output_dir/gaia-worker-linux`.
 
     For several versions, stamp them with one `Builder`: each further one takes 0.1 s.
 
@@ -34,16 +36,35 @@ def build_worker(
         version: what the worker will report, a semantic version.
         trust_root: root metadata that it will trust without being told.
         output_dir: made when missing.
-        platform: `linux`.
+        platform: `linux` or `windows`.
 
     Raises:
         InvalidInput: `unsupported-platform`, `invalid-tag`, `invalid-trust-root`,
             `invalid-build-time`.
         Refused: `build-tools-missing`, `build-failed`.
     """
-    tools.check_platform(platform)
+    system = system_for(platform)
+    system.check()
     with tempfile.TemporaryDirectory(prefix="gaia-build-") as folder:
-        return Builder(Path(folder)).stamp(version, trust_root, output_dir)
+        return Builder(Path(folder), system).stamp(version, trust_root, output_dir)
+
+
+def system_for(platform: str) -> System:
+    """The system that a platform's name stands for.
+
+    Raises:
+        InvalidInput: `unsupported-platform`.
+    """
+    match platform:
+        case "linux":
+            return Linux()
+        case "windows":
+            return windows()
+    raise InvalidInput(
+        "unsupported-platform",
+        f"A worker for {platform[:64]!r} cannot be built.",
+        hint="The platforms are linux and windows.",
+    )
 
 
 class Builder:
@@ -52,6 +73,7 @@ class Builder:
     Args:
         folder: for everything that the build makes; the caller's to remove. One that holds a
             finished build is used as it is, whatever has become of the sources since.
+        system: what to build for; default: Linux.
         entry: the program, as `module:function`.
         source: folder that `entry` is found in, besides the installed packages.
         report: called with a short text at the start of each step.
@@ -60,12 +82,14 @@ class Builder:
     def __init__(
         self,
         folder: Path,
+        system: System | None = None,
         *,
         entry: str = _ENTRY,
         source: Path | None = None,
         report: Callable[[str], None] = lambda _step: None,
     ) -> None:
         self._folder = folder.resolve()
+        self._system = system or Linux()
         self._stub = self._folder / "stub"
         self._payload = self._folder / "payload"
         self._entry = entry
@@ -81,17 +105,17 @@ class Builder:
         """
         if self._payload.exists():
             return
-        tools.check_platform("linux")
-        tools.check_tools()
+        self._system.check()
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="work-", dir=self._folder) as folder:
             work = Path(folder)
+            self._system.prepare(self._report)
             self._report("collecting Python and the worker")
             # Side by side: each keeps one core busy for most of its time.
-            compiler = native.start(work / "native")
+            compiler = native.start(self._system.platform, work / "native")
             try:
-                payload = frozen.collect(work / "frozen", self._entry, self._source)
-                _try_out(payload, work / "check")
+                payload = frozen.collect(self._system, work / "frozen", self._entry, self._source)
+                _try_out(self._system, payload, work / "check")
                 self._report("compiling the stub")
                 native.finish(compiler, work / "native").replace(self._stub)
             finally:
@@ -113,7 +137,7 @@ class Builder:
         self._report(f"writing {tag}")
         stamp = Stamp(str(tag), trust_root, _built_at(os.environ)).encode()
 
-        destination = output_dir / worker_filename("linux")
+        destination = output_dir / worker_filename(self._system.platform)
         output_dir.mkdir(parents=True, exist_ok=True)
         staged = destination.with_name(f"{destination.name}.tmp")
         with staged.open("wb") as out:
@@ -129,7 +153,7 @@ class Builder:
         """Mode and content of each file, by name. Links are followed: payloads know files only."""
         return {
             path.relative_to(self._payload).as_posix(): (
-                0o755 if os.access(path, os.X_OK) else 0o644,
+                self._system.mode(path),
                 path.read_bytes(),
             )
             for path in self._payload.rglob("*")
@@ -152,11 +176,11 @@ def _built_at(environment: Mapping[str, str]) -> float:
     return float(told)
 
 
-def _try_out(payload: Path, folder: Path) -> None:
+def _try_out(system: System, payload: Path, folder: Path) -> None:
     """Let the worker load everything: a module that was not found at the build shows only now."""
     (payload / _STAMP_PATH).write_bytes(Stamp("0.0.0", None, 0.0).encode())
-    command = [str(payload / frozen.PROGRAM), "--self-check"]
-    check = tools.start(command, folder=folder, env=os.environ)
+    command = system.command(payload / system.program, "--self-check")
+    check = tools.start(command, folder=folder, env=system.environment())
     tools.finish(check, folder=folder, what="The self-check of the worker that was built")
 
 

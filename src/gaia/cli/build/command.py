@@ -10,8 +10,7 @@ import click
 from rich.console import Console
 
 from gaia.cli import output
-from gaia.cli.build import tools
-from gaia.cli.build.builder import Builder
+from gaia.cli.build.builder import Builder, system_for
 from gaia.cli.command import Settings, Verb
 from gaia.model.tag import Tag
 
@@ -32,14 +31,15 @@ from gaia.model.tag import Tag
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the executable; made when missing.",
 )
-@click.option("--platform", default="linux", help="Platform to build for.")
+@click.option("--platform", default="linux", help="Platform to build for: linux or windows.")
 @click.pass_obj
 def worker_build(
     settings: Settings, version: str, trust_root: Path | None, output_dir: Path, platform: str
 ) -> None:
     """Build the worker as one executable file.
 
-    The same sources give the same bytes. Needs the extra `build` and Debian's binutils.
+    The same sources give the same bytes. Needs the extra `build` and Debian's binutils; for
+    windows, on Linux, Debian's wine.
     """
     root = None if trust_root is None else trust_root.read_bytes()
     path = _build(version, root, output_dir, platform)
@@ -60,11 +60,14 @@ def worker_build(
 
 
 def _build(version: str, root: bytes | None, output_dir: Path, platform: str) -> Path:
-    tools.check_platform(platform)
+    system = system_for(platform)
+    system.check()
     title = f"building {Tag.parse(version)}"
     with (
         tempfile.TemporaryDirectory(prefix="gaia-build-") as folder,
         Console(stderr=True).status(title) as status,
     ):
-        builder = Builder(Path(folder), report=lambda step: status.update(f"{title}: {step}"))
+        builder = Builder(
+            Path(folder), system, report=lambda step: status.update(f"{title}: {step}")
+        )
         return builder.stamp(version, root, output_dir)

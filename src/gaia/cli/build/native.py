@@ -1,7 +1,8 @@
-"""The native stub: C, compiled by Zig for static musl.
+"""The native stub: C, compiled by Zig, for Linux against static musl.
 
 Zig comes from PyPI, so no C compiler is needed, and the result is the same on every machine. Static
-musl runs on any Linux of the architecture, whatever libc it has.
+musl runs on any Linux of the architecture, whatever libc it has; what the stub for Windows needs is
+part of Windows 10.
 """
 
 from __future__ import annotations
@@ -15,17 +16,29 @@ from gaia.cli.build import tools
 
 _SOURCES = Path(__file__).parent / "stub"
 _FLAGS = (
-    *("-target", "x86_64-linux-musl", "-mcpu=x86_64", "-static", "-O2", "-s"),
-    *("-std=c11", "-D_GNU_SOURCE", "-fno-sanitize=all", "-Wall", "-Wextra", "-Werror"),
+    *("-mcpu=x86_64", "-O2", "-s", "-std=c11", "-fno-sanitize=all"),
+    *("-Wall", "-Wextra", "-Werror"),
 )
+_PARTS = {
+    "linux": (
+        *("-target", "x86_64-linux-musl", "-static", "-D_GNU_SOURCE"),
+        *(str(path) for path in sorted(_SOURCES.glob("*.c"))),
+    ),
+    "windows": (
+        *("-target", "x86_64-windows-gnu", "-include", str(_SOURCES / "windows" / "posix.h")),
+        *(str(_SOURCES / name) for name in ("payload.c", "say.c", "sha256.c", "trial.c")),
+        *(str(path) for path in sorted((_SOURCES / "windows").glob("*.c"))),
+        "-luser32",
+    ),
+}
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    """Begin to compile the stub in `folder`; most of the time goes into the C library."""
+def start(platform: str, folder: Path) -> subprocess.Popen[bytes]:
+    """Begin to compile the stub for `platform` in `folder`. The C library takes the most time."""
     return tools.start(
         [
-            *(sys.executable, "-m", "ziglang", "cc", *_FLAGS, "-o", str(folder / "stub")),
-            *(str(path) for path in sorted(_SOURCES.glob("*.c"))),
+            *(sys.executable, "-m", "ziglang", "cc", *_FLAGS, *_PARTS[platform]),
+            *("-o", str(folder / "stub")),
         ],
         folder=folder,
         env={

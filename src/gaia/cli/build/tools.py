@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import platform
 import re
 import shutil
 import signal
@@ -13,52 +12,35 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gaia.errors import InvalidInput, Refused
+from gaia.errors import Refused
 
 _TAIL_LINES = 20
 
 
-def check_platform(name: str) -> None:
-    """Whether this machine can build a worker for the platform `name`.
-
-    Raises:
-        InvalidInput: `unsupported-platform`.
-    """
-    if name != "linux":
-        raise InvalidInput(
-            "unsupported-platform",
-            f"A worker for {name[:64]!r} cannot be built.",
-            hint="The platform that can be built here is linux.",
-        )
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        raise InvalidInput(
-            "unsupported-platform",
-            f"The worker for linux is for x86-64; this machine is {sys.platform} on "
-            f"{platform.machine()}, and the worker carries the machine's own Python.",
-            hint="Build on Linux on x86-64.",
-        )
-
-
-def check_tools() -> None:
-    """Whether everything that a build runs is installed.
+def check_modules(*more: str) -> None:
+    """Whether the packages that a build runs are installed; `more` of them are named as modules.
 
     Raises:
         Refused: `build-tools-missing`.
     """
-    modules = {"PyInstaller": "pyinstaller", "ziglang": "ziglang"}
-    missing = [name for module, name in modules.items() if not importlib.util.find_spec(module)]
+    wanted = {"PyInstaller": "pyinstaller", "ziglang": "ziglang", **{name: name for name in more}}
+    missing = [name for module, name in wanted.items() if not importlib.util.find_spec(module)]
     if missing:
         raise Refused(
             "build-tools-missing",
             f"Building a worker needs {' and '.join(missing)}.",
             hint=f"Run: {sys.executable} -m pip install 'gaia-autoupdate[build]'",
         )
-    if any(shutil.which(name) is None for name in ("objdump", "objcopy", "strip")):
-        raise Refused(
-            "build-tools-missing",
-            "PyInstaller needs objdump, objcopy and strip.",
-            hint="Run as root: apt-get install binutils",
-        )
+
+
+def check_programs(package: str, why: str, *names: str) -> None:
+    """Whether these programs of a Debian package are installed.
+
+    Raises:
+        Refused: `build-tools-missing`.
+    """
+    if any(shutil.which(name) is None for name in names):
+        raise Refused("build-tools-missing", why, hint=f"Run as root: apt-get install {package}")
 
 
 def start(

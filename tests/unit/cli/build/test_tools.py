@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gaia.cli.build import Builder, build_worker, tools
+from gaia.cli.build.system import Linux
 from gaia.cli.main import main
 from gaia.errors import InvalidInput, Refused
 
@@ -49,11 +50,11 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ziglang", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(Refused, match=r"pip install 'gaia-autoupdate\[build\]'") as caught:
-        tools.check_tools()
+        tools.check_modules()
     assert "pyinstaller and ziglang" in caught.value.message
 
 
-@pytest.mark.parametrize("platform", ["windows", "linux-aarch64", "solaris"])
+@pytest.mark.parametrize("platform", ["windows-aarch64", "linux-aarch64", "solaris"])
 def test_other_platforms(platform: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
         build_worker("v1.0.0", None, tmp_path, platform)
@@ -63,7 +64,7 @@ def test_other_platforms(platform: str, tmp_path: Path) -> None:
 def test_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(InvalidInput, match="aarch64"):
-        tools.check_platform("linux")
+        Linux().check()
 
 
 def test_a_useless_trust_root_is_refused_before_the_build(tmp_path: Path) -> None:
@@ -88,3 +89,10 @@ def test_the_command_says_what_is_wrong(arguments: list[str], said: str, tmp_pat
     assert said in done.output
     assert "Traceback" not in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_windows_needs_wine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused, match="apt-get install wine") as caught:
+        build_worker("v1.0.0", None, tmp_path, "windows")
+    assert caught.value.code == "build-tools-missing"

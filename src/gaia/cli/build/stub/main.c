@@ -2,50 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 extern char **environ;
-
-static void vsay(const char *format, va_list args)
-{
-    /* One write, so that the lines of two processes do not mix. */
-    char text[2 * PATH_MAX];
-    int used = snprintf(text, sizeof text, "gaia-worker: ");
-    vsnprintf(text + used, sizeof text - used - 1, format, args);
-    strcat(text, "\n");
-    (void)!write(STDERR_FILENO, text, strlen(text));
-}
-
-void say(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsay(format, args);
-    va_end(args);
-}
-
-void die(int status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsay(format, args);
-    va_end(args);
-    exit(status);
-}
-
-void make_path(char path[PATH_MAX], const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    int length = vsnprintf(path, PATH_MAX, format, args);
-    va_end(args);
-    if (length < 0 || length >= PATH_MAX)
-        die(EXIT_SYSTEM, "A path is longer than the system allows: %s", path);
-}
 
 int sync_folder(const char *path)
 {
@@ -55,21 +17,6 @@ int sync_folder(const char *path)
     int result = fsync(fd);
     close(fd);
     return result;
-}
-
-int write_all(int fd, const void *data, size_t length)
-{
-    const char *bytes = data;
-    while (length > 0) {
-        ssize_t written = write(fd, bytes, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -1;
-        bytes += written;
-        length -= written;
-    }
-    return 0;
 }
 
 /* The install path. /proc/self/exe follows a rename, so it is read before anything else can
@@ -85,16 +32,6 @@ static void own_path(char path[PATH_MAX])
     if ((size_t)length > tail && strcmp(path + length - tail, deleted) == 0 &&
         access(path, F_OK) != 0)
         path[length - tail] = '\0';
-}
-
-/* Starts that end at once are not part of a trial: an update's preflight, or a curious user. */
-static int is_inquiry(char **argv)
-{
-    for (int i = 1; argv[0] && argv[i] && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--self-check") == 0 || strcmp(argv[i], "--version") == 0 ||
-            strcmp(argv[i], "--help") == 0)
-            return 1;
-    return 0;
 }
 
 static int has_prefix(const char *text, const char *prefix)
@@ -142,8 +79,7 @@ int main(int argc, char **argv)
 
     (void)argc;
     own_path(exe);
-    if (!is_inquiry(argv))
-        trial_start(exe, argv);
+    trial_start(exe, argv);
     payload_open(&payload);
     runtime_ensure(&payload, exe, program);
     clean_environment();

@@ -1,10 +1,13 @@
 /* The native front of a single-file GAIA worker.
  *
  *   main.c     finds itself, cleans the environment, starts the program
+ *   say.c      what it says, and what all the others need
  *   trial.c    counts the starts of an update on probation, takes it back when there are too many
  *   payload.c  reads the archive that is appended to this executable
  *   runtime.c  keeps that archive unpacked in a folder
  *   sha256.c   SHA-256
+ *
+ * In windows/ are the counterparts of main.c and runtime.c, and the calls that the others make.
  *
  * Why native, static and this small: it runs before anything that an update could have broken, on
  * any Linux, without a loader or libc of the machine. */
@@ -18,9 +21,10 @@
 /* Exit codes of the stub itself, from sysexits.h; documented for the operator. The worker's own
  * program uses other ones. */
 enum {
-    EXIT_DAMAGED = 65,   /* this executable is not what was built */
-    EXIT_SYSTEM = 71,    /* the operating system refused something basic */
-    EXIT_NO_RUNTIME = 73 /* no folder, no permission or no space to unpack into */
+    EXIT_DAMAGED = 65,    /* this executable is not what was built */
+    EXIT_SYSTEM = 71,     /* the operating system refused something basic */
+    EXIT_NO_RUNTIME = 73, /* no folder, no permission or no space to unpack into */
+    EXIT_RELAUNCH = 79    /* Windows, a worker to its front: start what is at the path now */
 };
 
 #define SHA256_SIZE 32
@@ -60,6 +64,9 @@ int payload_next(const payload_t *payload, size_t *cursor, entry_t *entry);
 
 /* Puts the path of the worker's own program, unpacked, into `program`; exits when it cannot. */
 void runtime_ensure(const payload_t *payload, const char *exe, char program[PATH_MAX]);
+
+/* Starts that end at once are not part of a trial: an update's preflight, or a curious user. */
+int is_inquiry(char **argv);
 
 /* Counts this start when the executable at `exe` is on probation; does not return when it has
  * used up its starts and the backup could be put back and started. */

@@ -4,7 +4,7 @@
  * removes it when it has proved itself. Each start in between is counted here, and one too many
  * puts the backup back. Nothing in here may keep a worker from starting: a marker that cannot be
  * understood is put aside, and what cannot be written is only told. */
-#include "stub.h"
+#include "trial.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,22 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MARKER_MAX 16384
 #define COUNT_MAX 1000000L
 
 static const char draft_mark[] = ".tmp-";
 
-typedef struct {
-    char folder[PATH_MAX]; /* .gaia */
-    char path[PATH_MAX];   /* the marker */
-    char text[MARKER_MAX + 1];
-    long boots;
-    long max_boots;
-    char backup[PATH_MAX];
-} marker_t;
-
-/* Copies the value of `key` to `value`; 0 when there is none, or it is too long. */
-static int find(const char *text, const char *key, char *value, size_t size)
+int trial_find(const char *text, const char *key, char *value, size_t size)
 {
     size_t key_length = strlen(key);
     for (const char *line = text; *line;) {
@@ -54,15 +43,23 @@ static int find_count(const char *text, const char *key, long *count)
 {
     char value[16];
     char *end;
-    if (!find(text, key, value, sizeof value) || value[0] < '0' || value[0] > '9')
+    if (!trial_find(text, key, value, sizeof value) || value[0] < '0' || value[0] > '9')
         return 0;
     *count = strtol(value, &end, 10);
     return *end == '\0' && *count <= COUNT_MAX;
 }
 
-/* 1 read, 0 no marker, -1 not understood. */
-static int read_marker(marker_t *marker)
+static int is_absolute(const char *path)
 {
+    return path[0] == '/' || (path[0] && path[1] == ':');
+}
+
+int trial_read(marker_t *marker, const char *exe)
+{
+    const char *name = strrchr(exe, '/') + 1;
+
+    make_path(marker->folder, "%.*s.gaia", (int)(name - exe), exe);
+    make_path(marker->path, "%s/%s.probation", marker->folder, name);
     int fd = open(marker->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     size_t length = 0;
     ssize_t got;
@@ -77,8 +74,8 @@ static int read_marker(marker_t *marker)
     if (length == MARKER_MAX || strlen(marker->text) != length ||
         !find_count(marker->text, "boots", &marker->boots) ||
         !find_count(marker->text, "max-boots", &marker->max_boots) ||
-        !find(marker->text, "backup", marker->backup, sizeof marker->backup) ||
-        marker->backup[0] != '/')
+        !trial_find(marker->text, "backup", marker->backup, sizeof marker->backup) ||
+        !is_absolute(marker->backup))
         return -1;
     return 1;
 }
@@ -142,8 +139,7 @@ static int is_program(const char *path)
            access(path, X_OK) == 0;
 }
 
-/* Whether the file at `path` has this SHA-256, in hexadecimal. */
-static int has_digest(const char *path, const char *expected)
+int has_digest(const char *path, const char *expected)
 {
     static unsigned char chunk[65536];
     unsigned char digest[SHA256_SIZE];
@@ -164,18 +160,16 @@ static int has_digest(const char *path, const char *expected)
     return got == 0 && strcmp(shown, expected) == 0;
 }
 
-/* A backup that is not what it was when the trial began is no way back. */
-static int is_sound(const marker_t *marker)
+int trial_is_sound(const marker_t *marker)
 {
     char expected[2 * SHA256_SIZE + 1];
     if (!is_program(marker->backup))
         return 0;
-    return !find(marker->text, "backup-sha256", expected, sizeof expected) ||
+    return !trial_find(marker->text, "backup-sha256", expected, sizeof expected) ||
            has_digest(marker->backup, expected);
 }
 
-/* The trial is over: NAME.probation becomes NAME.reverted, which tells the next worker why. */
-static void retire(const marker_t *marker, const char *exe, const char *tail)
+void trial_retire(const marker_t *marker, const char *exe, const char *tail)
 {
     char reverted[PATH_MAX];
     make_path(reverted, "%s/%s.reverted", marker->folder, strrchr(exe, '/') + 1);
@@ -189,9 +183,9 @@ static void take_back(const marker_t *marker, const char *exe, char **argv)
 {
     char folder[PATH_MAX];
 
-    if (!is_sound(marker)) {
+    if (!trial_is_sound(marker)) {
         /* Either an earlier start was cut off right after the rename, or the backup is lost. */
-        retire(marker, exe, "reason=boot-loop\ndetail=no sound backup at this start\n");
+        trial_retire(marker, exe, "reason=boot-loop\ndetail=no sound backup at this start\n");
         return;
     }
     say("This version was started %ld times without proving itself. Going back to %s.",
@@ -202,19 +196,27 @@ static void take_back(const marker_t *marker, const char *exe, char **argv)
     }
     make_path(folder, "%.*s", (int)(strrchr(exe, '/') - exe) + 1, exe);
     sync_folder(folder);
-    retire(marker, exe, "reason=boot-loop\n");
+    trial_retire(marker, exe, "reason=boot-loop\n");
     execv(exe, argv);
     say("Cannot start the old version: %s. Going on with this one.", strerror(errno));
+}
+
+int is_inquiry(char **argv)
+{
+    for (int i = 1; argv[0] && argv[i] && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--self-check") == 0 || strcmp(argv[i], "--version") == 0 ||
+            strcmp(argv[i], "--help") == 0)
+            return 1;
+    return 0;
 }
 
 void trial_start(const char *exe, char **argv)
 {
     static marker_t marker;
-    const char *name = strrchr(exe, '/') + 1;
 
-    make_path(marker.folder, "%.*s.gaia", (int)(name - exe), exe);
-    make_path(marker.path, "%s/%s.probation", marker.folder, name);
-    int found = read_marker(&marker);
+    if (is_inquiry(argv))
+        return;
+    int found = trial_read(&marker, exe);
     if (found == 0)
         return;
     if (found < 0) {
