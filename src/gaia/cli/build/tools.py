@@ -63,7 +63,10 @@ def start(
 def stop(tool: subprocess.Popen[bytes]) -> None:
     """End a tool, and what it started, when it still runs."""
     if tool.poll() is None:
-        os.killpg(tool.pid, signal.SIGKILL)
+        if sys.platform == "win32":
+            tool.kill()
+        else:
+            os.killpg(tool.pid, signal.SIGKILL)
         tool.wait()
 
 

