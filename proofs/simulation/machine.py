@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia.errors import InstallError
+from gaia.model.channel import Pointer
 from gaia.model.worker import FailureReason
 from gaia.trust.pin import RootPin
 from gaia.worker.composition import Options, Program, compose
@@ -49,6 +50,7 @@ class Machine:
     skew: seconds that its clock is wrong by.
     asleep_until: when it wakes up again.
     fuse: called at every step of the worker; a fault burns in it.
+    pointer: the pointer that the worker goes by, as it knows it itself.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Machine:
         self.skew = 0.0
         self.asleep_until = self._slept = 0.0
         self.fuse: Callable[[Process], None] = lambda _: None
+        self.pointer: Callable[[], Pointer | None] = lambda: None
         self.link = link
         self.installation = Installation(self.path)
         self._kernel = kernel
@@ -232,6 +235,7 @@ class Machine:
             Policy(silence_allowed=SILENCE),
         )
         agent = compose(Program(str(build.tag), self.path, built_at=_BUILT), options, site)
+        self.pointer = agent._metadata.pointer
         agent.run(stop)  # type: ignore[arg-type] # as far as it is used, it is an Event
 
     def _runnable(self) -> bytes:

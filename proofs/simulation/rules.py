@@ -172,7 +172,11 @@ class Watcher:
             self.violated("as-signed", f"{machine.name} installs {build}, not {pointer}")
 
     def _verified(self, machine: Machine) -> Pointer | None:
-        """The pointer that this machine has verified."""
+        """The pointer that this machine has verified.
+
+        What is on its disk counts. A thief of the online key can have left a snapshot there that
+        no role fits; then the worker goes on with what it knows, and refuses the thief's word.
+        """
         client = TrustClient(
             machine.state / "trust",
             NoSource(),
@@ -181,7 +185,7 @@ class Watcher:
             channel=CHANNEL,
         )
         with self._kernel.outside():
-            return client.pointer(CHANNEL)
+            return client.pointer(CHANNEL) or machine.pointer()
 
     def _record(self, machine: Machine) -> _Record:
         return self._records.setdefault(machine.name, _Record())

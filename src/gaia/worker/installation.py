@@ -227,17 +227,17 @@ class Installation:
 
         Raises:
             InstallError: `backup-lost`: there is no sound backup, and nothing was changed.
-            OSError: the system refused; nothing was changed.
+            OSError: the system refused. Call it again: the name may be back, and not durable yet.
         """
-        if digest_of(self.path) == sha256:
-            return
-        if digest_of(self.backup) != sha256:
-            raise InstallError(
-                FailureReason.BACKUP_LOST,
-                f"{self.backup} is missing or damaged, so there is nothing to go back to.",
-                hint="The previous signed release is fetched again.",
-            )
-        self._bring_back()
+        if digest_of(self.path) != sha256:
+            if digest_of(self.backup) != sha256:
+                raise InstallError(
+                    FailureReason.BACKUP_LOST,
+                    f"{self.backup} is missing or damaged, so there is nothing to go back to.",
+                    hint="The previous signed release is fetched again.",
+                )
+            self._bring_back()
+        # Also when the name was back already: whoever gave it may have got no further.
         fsync_folder(self.folder)
 
     def rebuild_backup(self, running: int, sha256: str) -> None:

@@ -146,6 +146,8 @@ class Probation:
             InstallError: `swap`: the trial goes on.
         """
         with told_as_install_error("the end of the probation"):
+            # What is at the path must not change back once nobody watches it any more.
+            fsync_folder(self._installation.folder)
             self._marker.unlink(missing_ok=True)
             fsync_folder(self._marker.parent)
 
@@ -156,6 +158,7 @@ class Probation:
         """
         marker = self.marker()
         with contextlib.suppress(OSError):
+            fsync_folder(self._installation.folder)
             replace(self._marker, self._reverted)
             fsync_folder(self._marker.parent)
         if marker is not None:

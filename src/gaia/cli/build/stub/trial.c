@@ -171,7 +171,15 @@ int trial_is_sound(const marker_t *marker)
 
 void trial_retire(const marker_t *marker, const char *exe, const char *tail)
 {
-    char reverted[PATH_MAX];
+    char reverted[PATH_MAX], folder[PATH_MAX];
+
+    /* Whoever gave the backup its name back may have got no further: without the marker nobody
+       would do it again, should a power cut undo it. */
+    make_path(folder, "%.*s", (int)(strrchr(exe, '/') - exe) + 1, exe);
+    if (sync_folder(folder) != 0) {
+        say("Cannot make %s durable: %s.", folder, strerror(errno));
+        return;
+    }
     make_path(reverted, "%s/%s.reverted", marker->folder, strrchr(exe, '/') + 1);
     if (write_marker(marker, reverted, tail) != 0)
         say("Cannot write %s: %s.", reverted, strerror(errno));
@@ -181,8 +189,6 @@ void trial_retire(const marker_t *marker, const char *exe, const char *tail)
 
 static void take_back(const marker_t *marker, const char *exe, char **argv)
 {
-    char folder[PATH_MAX];
-
     if (!trial_is_sound(marker)) {
         /* Either an earlier start was cut off right after the rename, or the backup is lost. */
         trial_retire(marker, exe, "reason=boot-loop\ndetail=no sound backup at this start\n");
@@ -194,8 +200,6 @@ static void take_back(const marker_t *marker, const char *exe, char **argv)
         say("Cannot put the backup back: %s. Going on with this version.", strerror(errno));
         return;
     }
-    make_path(folder, "%.*s", (int)(strrchr(exe, '/') - exe) + 1, exe);
-    sync_folder(folder);
     trial_retire(marker, exe, "reason=boot-loop\n");
     execv(exe, argv);
     say("Cannot start the old version: %s. Going on with this one.", strerror(errno));
