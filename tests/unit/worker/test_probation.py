@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -110,27 +111,30 @@ def test_an_orderly_stop_is_not_a_failed_start(probation: Probation) -> None:
     assert [probation.count_boot() for _ in range(3)] == [False, False, True]
 
 
-def test_a_name_that_is_back_is_durable_before_the_marker_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_name_that_is_back_already_is_made_durable(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever has renamed the backup may have been killed, or refused, before the fsync."""
-    (tmp_path / "worker").write_bytes(b"old")
-    installation = Installation(tmp_path / "worker")
-    installation.private.mkdir()
-    probation = Probation(installation)
-    done: list[Path] = []
-    monkeypatch.setattr("gaia.worker.installation.fsync_folder", done.append)
-    installation.restore(hashlib.sha256(b"old").hexdigest())
-    assert done == [tmp_path]
-    for end in (probation.end, lambda: probation.retire(FailureReason.HUNG, "")):
-        done.clear()
-        marker = Marker({"sha256": "a" * 64})
-        probation.begin(marker)
-        seen: list[bool] = []
-        monkeypatch.setattr(
-            "gaia.worker.probation.fsync_folder",
-            lambda folder: seen.append(folder == tmp_path and probation.marker() is not None),
-        )
-        end()
-        assert seen[0]
-        assert probation.marker() is None
+    synced: list[Path] = []
+    monkeypatch.setattr("gaia.worker.installation.fsync_folder", synced.append)
+    installation.restore(hashlib.sha256(b"new").hexdigest())
+    assert synced == [installation.folder]
+
+
+@pytest.mark.parametrize(
+    "end", [Probation.end, lambda probation: probation.retire(FailureReason.HUNG, "")]
+)
+def test_what_is_at_the_path_is_durable_before_the_marker_goes(
+    installation: Installation,
+    probation: Probation,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[Probation], None],
+) -> None:
+    first: list[tuple[Path, bool]] = []
+    monkeypatch.setattr(
+        "gaia.worker.probation.fsync_folder",
+        lambda folder: first.append((folder, probation.marker() is not None)),
+    )
+    end(probation)
+    assert first[0] == (installation.folder, True)
+    assert probation.marker() is None
