@@ -163,7 +163,8 @@ class Keyring:
         raise NotFound(
             "no-such-key",
             f"The keyring in {self.folder} has no key {key!r}.",
-            hint="gaia key list shows its keys; gaia key import NAME SOURCE adds one.",
+            hint="gaia key list shows its keys; gaia key new NAME makes one, gaia key import NAME "
+            "SOURCE adds one.",
         )
 
     def held(self, keyids: Collection[str]) -> list[Entry]:
