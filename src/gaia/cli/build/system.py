@@ -57,7 +57,30 @@ class System(Protocol):
         """Permission bits of a file of the payload."""
 
 
-class Linux:
+class ThisMachine:
+    """The system that runs here is the one to build for."""
+
+    def prepare(self, report: Report) -> None:
+        """Nothing is missing."""
+
+    def python(self) -> Path:
+        """The one that runs here."""
+        return Path(sys.executable)
+
+    def command(self, program: Path, *arguments: str) -> Sequence[str]:
+        """See `System`."""
+        return [str(program), *arguments]
+
+    def path(self, path: Path) -> str:
+        """See `System`."""
+        return str(path)
+
+    def environment(self) -> Mapping[str, str]:
+        """See `System`."""
+        return os.environ
+
+
+class Linux(ThisMachine):
     """This machine."""
 
     platform = "linux"
@@ -80,25 +103,6 @@ class Linux:
             "objcopy",
             "strip",
         )
-
-    def prepare(self, report: Report) -> None:
-        """Nothing is missing."""
-
-    def python(self) -> Path:
-        """The one that runs here."""
-        return Path(sys.executable)
-
-    def command(self, program: Path, *arguments: str) -> Sequence[str]:
-        """See `System`."""
-        return [str(program), *arguments]
-
-    def path(self, path: Path) -> str:
-        """See `System`."""
-        return str(path)
-
-    def environment(self) -> Mapping[str, str]:
-        """See `System`."""
-        return os.environ
 
     def mode(self, file: Path) -> int:
         """See `System`."""

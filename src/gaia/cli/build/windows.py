@@ -21,7 +21,7 @@ from pathlib import Path
 import platformdirs
 
 from gaia.cli.build import tools
-from gaia.cli.build.system import Report, System
+from gaia.cli.build.system import Report, System, ThisMachine
 from gaia.errors import InvalidInput, Refused
 
 if sys.platform != "win32":
@@ -47,7 +47,7 @@ def windows() -> System:
     return NativeWindows() if sys.platform == "win32" else Wine()
 
 
-class NativeWindows:
+class NativeWindows(ThisMachine):
     """This machine."""
 
     platform = "windows"
@@ -58,25 +58,6 @@ class NativeWindows:
         if platform.machine().lower() not in {"amd64", "x86_64"}:
             raise _other_machine()
         tools.check_modules()
-
-    def prepare(self, report: Report) -> None:
-        """Nothing is missing."""
-
-    def python(self) -> Path:
-        """The one that runs here."""
-        return Path(sys.executable)
-
-    def command(self, program: Path, *arguments: str) -> Sequence[str]:
-        """See `System`."""
-        return [str(program), *arguments]
-
-    def path(self, path: Path) -> str:
-        """See `System`."""
-        return str(path)
-
-    def environment(self) -> Mapping[str, str]:
-        """See `System`."""
-        return os.environ
 
     def mode(self, file: Path) -> int:
         """A matter of names there."""
