@@ -171,3 +171,11 @@ def _admit_revert(
 
 def _stay(reason: Reason) -> Directive:
     return Directive(Action.STAY, reason)
+
+
+def may_return(tag: str, pointer: Pointer | None) -> bool:
+    """Whether a release whose backup was lost may be fetched again: not one that was withdrawn.
+
+    It would be left at once, and every update after it would have to wait for it.
+    """
+    return pointer is not None and Tag.parse(tag) not in pointer.withdrawn

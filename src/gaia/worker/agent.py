@@ -21,7 +21,7 @@ from gaia.model.artifact import Artifact, worker_filename
 from gaia.model.directive import Action, Directive, Reason
 from gaia.model.tag import Tag
 from gaia.model.worker import FailureReason, WorkerState
-from gaia.planning.directive import admit, stranded
+from gaia.planning.directive import admit, may_return, stranded
 from gaia.planning.probation import Evidence
 from gaia.protocol.worker import DirectiveMessage, Heartbeat, HeartbeatAnswer
 from gaia.worker.background import Background
@@ -229,8 +229,10 @@ class Agent:
         """Whether an update has begun."""
         decision = self._decide(message)
         self._reason = decision.reason
-        rescue = self._rescue()
-        tag = decision.tag if rescue is None else rescue.tag
+        rescue = self._update.rescue
+        tag = decision.tag
+        if rescue is not None and may_return(rescue.tag, self._metadata.pointer()):
+            tag = rescue.tag
         if tag is None:
             return False
         try:
@@ -242,13 +244,6 @@ class Agent:
             Target(tag, artifact.sha256, artifact.size),
             partial(self._fetch, f"/releases/{tag}/{artifact.filename}", artifact),
         )
-
-    def _rescue(self) -> Target | None:
-        """The release whose backup was lost, unless it was withdrawn since: that stays away."""
-        rescue, pointer = self._update.rescue, self._metadata.pointer()
-        if rescue is None or pointer is None or Tag.parse(rescue.tag) in pointer.withdrawn:
-            return None
-        return rescue
 
     def _decide(self, message: DirectiveMessage) -> Directive:
         if not self._own.auto_update:

@@ -12,6 +12,7 @@ from gaia.planning.directive import (
     admit_bundle,
     decide,
     decide_bundle,
+    may_return,
     stranded,
 )
 from gaia.planning.latest import bundle, platforms, resolve
@@ -293,3 +294,15 @@ def test_withdrawn_experiments_without_others() -> None:
     assert decide_bundle(own=V6, pointer=channel).reason is Reason.NOWHERE_TO_GO
     assert decide_bundle(own=V6, pointer=None).reason is Reason.NO_RELEASE
     assert decide_bundle(own=None, pointer=channel).reason is Reason.NO_FILE_FOR_PLATFORM
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "returns"), [(frozenset(), True), (frozenset({Tag.parse("v0.5.0")}), False)]
+)
+def test_a_lost_backup_comes_back_unless_it_was_withdrawn(
+    withdrawn: frozenset[Tag], returns: bool
+) -> None:
+    current = Tag.parse("v0.4.9")
+    pointer = Pointer(current=current, floor=current, withdrawn=withdrawn)
+    assert may_return("v0.5.0", pointer) is returns
+    assert not may_return("v0.5.0", None)
