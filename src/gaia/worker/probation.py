@@ -118,14 +118,21 @@ class Probation:
         """
         with told_as_install_error("the probation marker"):
             unlink_quietly(self._reverted)
-            self.watched()
+            self._take_up_watch()
             write_atomic(self._marker, marker.encode())
 
     def watched(self) -> None:
         """A start under watch: there is a sign of life, and no word of an orderly stop."""
-        unlink_quietly(self._stopped)
         with contextlib.suppress(OSError):
-            self._alive.touch()
+            self._take_up_watch()
+
+    def _take_up_watch(self) -> None:
+        """The sign of life is the word of the last stop again: on a full disk none could be made,
+        and the release would seem to hang.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            replace(self._stopped, self._alive)
+        self._alive.touch()
 
     def marker(self) -> Marker | None:
         """The marker; None when no release is on trial."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -138,3 +139,20 @@ def test_what_is_at_the_path_is_durable_before_the_marker_goes(
     end(probation)
     assert first[0] == (installation.folder, True)
     assert probation.marker() is None
+
+
+def test_a_start_after_an_orderly_stop_shows_signs_of_life_on_a_full_disk(
+    probation: Probation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probation.stop_orderly()
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        if not path.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "touch", full)
+    probation.watched()
+    assert not probation.stopped_orderly()
+    before = probation.pulse()
+    probation.sign_of_life()
+    assert probation.pulse() > before > 0
