@@ -185,15 +185,19 @@ class Probation:
             return 0
 
     def stop_orderly(self) -> None:
-        """This process ends because it was told to: its start does not count.
+        """This process ends because it was told to.
 
         The word of it is a rename, as a full disk would refuse more.
         """
-        marker = self.marker()
         with contextlib.suppress(OSError):
             replace(self._alive, self._stopped)
-            if marker is not None:
-                uncounted = marker.plus(boots=str(max(0, marker.boots - 1)))
+
+    def uncount_boot(self) -> None:
+        """This process's start was no sign of anything: it worked until it was told to end."""
+        marker = self.marker()
+        if marker is not None:
+            uncounted = marker.plus(boots=str(max(0, marker.boots - 1)))
+            with contextlib.suppress(OSError):
                 write_atomic(self._marker, uncounted.encode())
 
     def stopped_orderly(self) -> bool:

@@ -82,6 +82,7 @@ class Trial:
         self._journal = site.journal
         self._probation = site.probation
         self.workload_ran_before = False
+        self._has_worked = False
         self.on_rest: Callable[[], None] = lambda: None
 
     def recover(self) -> None:
@@ -115,6 +116,7 @@ class Trial:
     def alive(self) -> None:
         """Call it from every turn of the main loop: on probation, it is the sign of life."""
         if self._journal.state is WorkerState.PROBATION:
+            self._has_worked = True
             self._probation.sign_of_life()
 
     def judge(self, evidence: Evidence) -> None:
@@ -150,9 +152,15 @@ class Trial:
             self._rest(WorkerState.INCONSISTENT, self._probation.reverted())
 
     def stopping(self) -> None:
-        """This process ends because it was told to."""
+        """This process ends because it was told to.
+
+        Its start counts all the same when it never came to work: a release whose daemon ends in
+        good order at once, each time, has to be taken back.
+        """
         if self._journal.state is WorkerState.PROBATION:
             self._probation.stop_orderly()
+            if self._has_worked:
+                self._probation.uncount_boot()
 
     def post_guard(self, sha256: str, backup_sha256: str) -> int:
         """Start the guard, with this process's output going through it; a pidfd of it.

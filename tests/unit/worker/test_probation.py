@@ -108,6 +108,7 @@ def test_an_orderly_stop_is_not_a_failed_start(probation: Probation) -> None:
         assert not probation.count_boot()
         probation.watched()
         probation.stop_orderly()
+        probation.uncount_boot()
     assert probation.stopped_orderly()
     assert [probation.count_boot() for _ in range(3)] == [False, False, True]
 
