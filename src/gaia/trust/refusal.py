@@ -44,8 +44,8 @@ def clock_behind(floor: datetime, now: datetime) -> TrustError:
         "clock-wrong",
         f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, but this worker was built, or last "
         f"heard from its server, at {floor:%Y-%m-%d %H:%M} UTC.",
-        hint="Set this machine's clock. Nothing new is installed until then. If it is right now and "
-        "was wrong then, stop the worker and remove the file last-refresh in its trust folder.",
+        hint="Set this machine's clock. Nothing new is installed until then. If it is right now, "
+        "and was wrong then, stop the worker and remove last-refresh in its trust folder.",
     )
 
 
