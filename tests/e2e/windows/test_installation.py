@@ -43,6 +43,18 @@ def swap():
     place.check(live=new_digest, backup=old_digest)
 """
 
+REFUSED = """
+try:
+    swap()
+except InstallError as error:
+    assert error.code == "swap", error
+else:
+    raise AssertionError("swapped")
+assert digest_of(exe) == old_digest
+running.communicate(b"go on\\n")
+print("done")
+"""
+
 
 def test_a_running_executable_is_renamed_aside_and_brought_back(tmp_path: Path) -> None:
     code = """
@@ -79,17 +91,8 @@ def test_a_scanner_that_never_lets_go_leaves_the_old_version(tmp_path: Path) -> 
     code = """
 files.PATIENCE = 0.5
 scanner = place.staged.open("rb")
-try:
-    swap()
-except InstallError as error:
-    assert error.code == "swap", error
-else:
-    raise AssertionError("swapped")
-assert digest_of(exe) == old_digest
-running.communicate(b"go on\\n")
-print("done")
 """
-    assert run_python(PREPARE + code, tmp_path).endswith("done\n")
+    assert run_python(PREPARE + code + REFUSED, tmp_path).endswith("done\n")
 
 
 def test_a_new_file_that_vanishes_in_the_swap_leaves_the_old_version(tmp_path: Path) -> None:
@@ -100,14 +103,5 @@ def take(source, target):
     if target == place.backup:
         place.staged.rename(root / "quarantine")
 files.replace = take
-try:
-    swap()
-except InstallError as error:
-    assert error.code == "swap", error
-else:
-    raise AssertionError("swapped")
-assert digest_of(exe) == old_digest
-running.communicate(b"go on\\n")
-print("done")
 """
-    assert run_python(PREPARE + code, tmp_path).endswith("done\n")
+    assert run_python(PREPARE + code + REFUSED, tmp_path).endswith("done\n")
