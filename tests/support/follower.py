@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gaia.trust.client import TrustClient
 from gaia.trust.pin import RootPin
+from support.fleet import eventually
 from support.server import ServerProcess
 
 
@@ -32,3 +34,14 @@ def follow(client: TrustClient, server: ServerProcess) -> None:
     beat = json.dumps({"version": "v0.0.1", "platform": "linux"}).encode()
     tuf = server.ask("POST", f"/api/workers/heartbeat/{worker_id}", beat).json()["tuf"]
     client.refresh(tuf["root"], tuf["timestamp"])
+
+
+def clock_passes_what_was_seen(state: Path) -> None:
+    """Return when the clock has passed the versions that the client with this state has seen.
+
+    Versions are Unix seconds, but ahead of the clock when much is published within one. A server
+    that was restored counts from the clock, and no real one is restored within these seconds.
+    """
+    timestamp = json.loads((state / "timestamp.json").read_bytes())
+    seen: int = timestamp["signed"]["version"]
+    eventually(f"a time after {seen}", lambda: time.time() >= seen + 1)

@@ -12,7 +12,7 @@ import pytest
 from gaia.trust.client import TrustClient
 from gaia.trust.pin import RootPin
 from support.desk import Desk
-from support.follower import follow, follower
+from support.follower import clock_passes_what_was_seen, follow, follower
 from support.server import ServerProcess
 
 LINUX = "gaia-worker-linux"
@@ -112,6 +112,7 @@ def test_a_server_from_an_old_backup_gets_back_what_was_signed(
     server.stop()
     shutil.rmtree(server.data_dir)
     shutil.copytree(tmp_path / "backup", server.data_dir)
+    clock_passes_what_was_seen(tmp_path / "worker")
     server.start()
     assert server.get("/releases/latest").json()["tag"] == "v0.5.0"
     refusal = desk.refused("trust", "renew", "release", "--yes")
@@ -143,9 +144,11 @@ def test_a_lost_server_is_made_anew_of_the_archive_and_its_key(
     worker: TrustClient,
     program: Path,
     make_server: Callable[..., ServerProcess],
+    tmp_path: Path,
 ) -> None:
     desk, server = published
     server.stop()
+    clock_passes_what_was_seen(tmp_path / "worker")
     anew = make_server()
     shutil.copytree(desk.folder / "metadata", anew.data_dir / "tuf")
     (anew.data_dir / "keys").mkdir()
