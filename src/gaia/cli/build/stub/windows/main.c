@@ -1,8 +1,14 @@
 /* The front of a worker for Windows: finds itself and its runtime; front.c does the rest. */
 #include "front.h"
+#include "service.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static const char copy_mark[] = ".service.exe";
+
+static char exe[PATH_MAX];
+static char **arguments;
 
 int sync_folder(const char *path)
 {
@@ -21,18 +27,45 @@ static void own_path(char path[PATH_MAX])
     narrow(path, wcsncmp(wide, L"\\\\?\\", 4) == 0 ? wide + 4 : wide);
 }
 
-int main(int argc, char **argv)
+/* A service starts by a copy that no update touches, as the executable itself may be missing for a
+ * moment of an update, and the power may fail right then. Makes the copy's path the executable's. */
+static int is_copy(char path[PATH_MAX])
 {
-    char exe[PATH_MAX];
+    size_t length = strlen(path);
+    char *mark = path + length - (sizeof copy_mark - 1);
+
+    if (length < sizeof copy_mark || _stricmp(mark, copy_mark) != 0)
+        return 0;
+    strcpy(mark, ".exe");
+    return 1;
+}
+
+static void run(void)
+{
     char program[PATH_MAX];
     payload_t payload;
+    int copy = is_copy(exe);
 
-    (void)argc;
-    own_path(exe);
-    front_prepare(exe, is_inquiry(argv));
-    if (!is_inquiry(argv))
-        trial_start(exe, argv);
+    front_prepare(exe, is_inquiry(arguments));
+    if (copy) {
+        heal(exe);
+        front_run(exe);
+    }
+    if (!is_inquiry(arguments))
+        trial_start(exe, arguments);
     payload_open(&payload);
     runtime_ensure(&payload, exe, program);
     front_run(program);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    arguments = argv;
+    own_path(exe);
+    if (front_is_inner() || is_inquiry(argv))
+        run();
+    else
+        service_run(run);
+    return EXIT_SYSTEM;
 }

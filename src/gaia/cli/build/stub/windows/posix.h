@@ -52,6 +52,9 @@ int win_rename(const char *from, const char *to);
  * There is no exec() here: the stub stays, as the parent of the program that takes its place. */
 int front_replace(const char *path);
 
+/* Tells the service manager, too. */
+_Noreturn void service_exit(int code);
+
 #define open win_open
 #define pread(fd, buffer, length, offset) win_pread(fd, buffer, length, (int64_t)(offset))
 #define stat win_stat
@@ -61,6 +64,7 @@ int front_replace(const char *path);
 #define unlink win_unlink
 #define rename win_rename
 #define fsync _commit
+#define exit service_exit
 #define execv(path, argv) ((void)(argv), front_replace(path))
 #ifndef X_OK
 #define X_OK 1
