@@ -67,6 +67,9 @@ class WindowsProcess:
         cls, program: Path, *arguments: str, log_file: Path, cwd: Path, env: dict[str, str]
     ) -> WindowsProcess:
         """Start it: to Python under Wine, a file of ours is no standard output, but a pipe is."""
+        run_tool(
+            "cmd", "/c", "exit"
+        )  # so that Wine's own processes, if it starts any, keep no pipe
         process = subprocess.Popen(
             ["wine", str(program), *arguments],
             cwd=cwd,
@@ -133,6 +136,19 @@ def compile_program(source: Path, target: Path, *flags: str) -> Path:
         check=True,
     )
     return target
+
+
+def run_tool(*command: str) -> int:
+    """Run a program of Wine's own; its exit code."""
+    return subprocess.run(
+        ["wine", *command],
+        env=SYSTEM.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=120,
+    ).returncode
 
 
 def run_python(code: str, folder: Path) -> str:

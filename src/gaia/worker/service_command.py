@@ -16,7 +16,8 @@ from gaia.trust import files
 from gaia.worker.composition import Options
 from gaia.worker.options import EXIT_USAGE, parse
 from gaia.worker.runtime import install_path
-from gaia.worker.service_unit import Service, systemd_unit, windows_task
+from gaia.worker.service_unit import Service, systemd_unit
+from gaia.worker.service_windows import windows_service
 
 _ENDS_AT_ONCE = frozenset({"only_check", "version"})
 """Options of the worker that make no sense for a service."""
@@ -36,12 +37,13 @@ def install_command(worker: click.Command) -> click.Command:
         "--service-name",
         default="gaia-worker",
         allow_from_autoenv=False,
-        help="Name of the unit or task.",
+        help="Name of the unit or service.",
     )
     @click.option(
         "--service-user",
         allow_from_autoenv=False,
-        help="User that it runs as.  [default: the executable's owner; without root, you]",
+        help="User that it runs as.  [default: the executable's owner; without root, "
+        "you; on Windows an account of its own]",
     )
     @click.option(
         "--print",
@@ -60,18 +62,19 @@ def install_command(worker: click.Command) -> click.Command:
         only_print: bool,
         **values: Any,  # noqa: ANN401 - one of each option's type
     ) -> None:
-        """Have this worker started with the system: a systemd unit, or a Windows task."""
+        """Have this worker started with the system: a systemd unit, or a Windows service."""
         try:
-            options = parse(dict(values))
             place = _Place.find(service_name, service_user)
+            if context.get_parameter_source("experiments_dir") is ParameterSource.DEFAULT:
+                values["experiments_dir"] = place.experiments(values["experiments_dir"])
+            options = parse(dict(values))
             arguments = [*_repeated(context, values), *place.more(values), *_workload(options)]
-            service = place.service(arguments, options)
-            if sys.platform == "win32":
-                click.echo(windows_task(service))
-            elif only_print:
-                click.echo(systemd_unit(service), nl=False)
-            else:
-                place.write(service, options, keep_token=values["token_file"] is None)
+            service = place.service(arguments, options, values["token_file"])
+            if only_print or sys.platform == "win32":
+                show = windows_service if sys.platform == "win32" else systemd_unit
+                click.echo(show(service), nl=False)
+            if not only_print:
+                place.write(service, None if values["token_file"] else options.token)
         except GaiaError as error:
             click.echo(f"gaia-worker: {error}", err=True)
             context.exit(EXIT_USAGE if isinstance(error, InvalidInput) else 1)
@@ -103,6 +106,12 @@ class _Place:
             InvalidInput: `invalid-service`.
         """
         executable = install_path() or Path(sys.argv[0]).resolve()
+        if sys.platform == "win32" and install_path() is None:
+            raise InvalidInput(
+                "invalid-service",
+                f"{executable} is an ordinary program, which Windows does not take for a service.",
+                hint="Install the single-file worker, gaia-worker-windows.exe.",
+            )
         if not name or set(name) - set("abcdefghijklmnopqrstuvwxyz0123456789-_."):
             raise InvalidInput(
                 "invalid-service",
@@ -119,6 +128,10 @@ class _Place:
             )
         return cls(name, executable, user)
 
+    def experiments(self, usual: Path) -> Path:
+        """Where the experiments go when nothing is said: an administrator is in System32."""
+        return self._executable.parent / usual if sys.platform == "win32" else usual
+
     def more(self, values: dict[str, Any]) -> Iterator[str]:
         """Arguments that the service needs and that were not given as they are."""
         if values["token_file"] is None:
@@ -126,7 +139,7 @@ class _Place:
         if self._user is not None and values["state_dir"] is None and sys.platform != "win32":
             yield from ("--state-dir", f"/var/lib/{self._name}")
 
-    def service(self, arguments: list[str], options: Options) -> Service:
+    def service(self, arguments: list[str], options: Options, token_file: Path | None) -> Service:
         """The service with these arguments."""
         folders = [self._executable.parent, options.experiments_dir.absolute().parent]
         if options.state_dir is not None:
@@ -137,11 +150,14 @@ class _Place:
             user=self._user,
             folders=list(dict.fromkeys(folders)),
             state=self._name if options.state_dir is None and self._user is not None else None,
+            token=(token_file or self._token).absolute(),
             drain=options.drain_grace,
         )
 
-    def write(self, service: Service, options: Options, *, keep_token: bool) -> None:
-        """Write the unit, and the token where only the worker may read it; say what comes next.
+    def write(self, service: Service, token: str | None) -> None:
+        """Write the unit, and `token` where only the worker may read it; say what comes next.
+
+        On Windows the token alone: the rest is an administrator's, who runs what was printed.
 
         Raises:
             Conflict: `service-exists`.
@@ -149,15 +165,17 @@ class _Place:
         """
         text = systemd_unit(service).encode()
         try:
-            if self._unit.exists() and self._unit.read_bytes() != text:
+            if sys.platform != "win32" and self._unit.exists() and self._unit.read_bytes() != text:
                 raise Conflict(
                     "service-exists",
                     f"{self._unit} exists and says something else. It is left as it is.",
                     hint="Remove it, or give this worker another --service-name; your own changes "
                     f"are best kept by: systemctl edit {self._name}",
                 )
-            if keep_token:
-                self._keep(options.token)
+            if token is not None:
+                self._keep(token)
+            if sys.platform == "win32":
+                return
             files.make_folder(self._unit.parent)
             files.write(self._unit, text)
         except OSError as error:
@@ -182,8 +200,6 @@ class _Place:
                 os.chown(path, status.st_uid, status.st_gid)
 
     def _look_at_the_owner(self) -> None:
-        if sys.platform == "win32":
-            return
         folder = self._executable.parent
         if self._user and {folder.owner(), self._executable.owner()} != {self._user}:
             click.echo(

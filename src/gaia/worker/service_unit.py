@@ -1,4 +1,4 @@
-"""What a service manager is told of a worker, as text: a systemd unit, a Windows scheduled task.
+"""What systemd is told of a worker, as text: its unit.
 
 Nothing is written here. Directives are those of systemd.service(5), systemd.exec(5) and
 systemd.kill(5).
@@ -13,7 +13,7 @@ from pathlib import Path
 _RESTART_AFTER = 2
 """Seconds. Long enough not to spin, short enough that a trial's starts are soon counted."""
 
-_AFTER_THE_DRAIN = 30
+AFTER_THE_DRAIN = 30
 """Seconds that a worker may take to end once its workload has."""
 
 
@@ -22,11 +22,13 @@ class Service:
     """A worker as a service.
 
     Attributes:
-        name: of the unit or task.
+        name: of the unit or service.
         command: absolute path of the executable, and its arguments.
-        user: who it runs as; None for whoever the service manager runs as.
+        user: who it runs as; None for whoever the service manager runs as, on Windows for an
+            account of its own.
         folders: absolute; that it writes to.
         state: its folder below the system's state folder, or None where it has another.
+        token: file of the token, absolute.
         drain: seconds that its workload may take to stop.
     """
 
@@ -35,6 +37,7 @@ class Service:
     user: str | None
     folders: Sequence[Path]
     state: str | None
+    token: Path
     drain: float
 
 
@@ -55,7 +58,7 @@ def systemd_unit(service: Service) -> str:
         f"RestartSec={_RESTART_AFTER}",
         "# The worker alone is told to stop, and drains its workload; what is left is killed.",
         "KillMode=mixed",
-        f"TimeoutStopSec={service.drain + _AFTER_THE_DRAIN:g}",
+        f"TimeoutStopSec={service.drain + AFTER_THE_DRAIN:g}",
     ]
     if service.user is not None:
         lines += [
@@ -71,30 +74,6 @@ def systemd_unit(service: Service) -> str:
     return "\n".join(lines) + "\n"
 
 
-def windows_task(service: Service) -> str:
-    """PowerShell that registers `service` as a scheduled task, which starts with the system.
-
-    A task and no service: the worker is an ordinary program, which Windows' service manager would
-    end after 30 s for not answering it.
-    """
-    program, *arguments = service.command
-    line = " ".join(_for_windows(argument) for argument in arguments)
-    principal = _powershell(service.user or "$env:USERNAME")
-    return "\n".join(
-        [
-            f"$action = New-ScheduledTaskAction -Execute {_powershell(program)} "
-            f"-Argument {_powershell(line)} "
-            f"-WorkingDirectory {_powershell(str(service.folders[0]))}",
-            "$trigger = New-ScheduledTaskTrigger -AtStartup",
-            "$settings = New-ScheduledTaskSettingsSet -ExecutionTimeLimit 0 -RestartCount 999 "
-            "-RestartInterval (New-TimeSpan -Minutes 1) -AllowStartIfOnBatteries "
-            "-DontStopIfGoingOnBatteries",
-            f"Register-ScheduledTask -TaskName {_powershell(service.name)} -Action $action "
-            f"-Trigger $trigger -Settings $settings -User {principal} -RunLevel Limited",
-        ]
-    )
-
-
 def _quoted(text: str) -> str:
     """One word of a command line of systemd's."""
     escaped = _escaped(text).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
@@ -105,23 +84,3 @@ def _quoted(text: str) -> str:
 def _escaped(text: str) -> str:
     """Without specifiers, which begin with %."""
     return text.replace("%", "%%")
-
-
-def _for_windows(argument: str) -> str:
-    """One argument, for the rules by which C programs take a command line apart."""
-    if argument and not set(argument) & set(' \t"'):
-        return argument
-    slashes, out = 0, '"'
-    for character in argument:
-        if character == "\\":
-            slashes += 1
-            continue
-        out += "\\" * (2 * slashes + 1 if character == '"' else slashes) + character
-        slashes = 0
-    return out + "\\" * (2 * slashes) + '"'
-
-
-def _powershell(text: str) -> str:
-    if text.startswith("$env:"):
-        return text
-    return "'" + text.replace("'", "''") + "'"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from gaia.worker.service_unit import Service, systemd_unit, windows_task
+from gaia.worker.service_unit import Service, systemd_unit
+from gaia.worker.service_windows import windows_service
 
 WORKER = Path(sys.executable).with_name("gaia-worker")
 TOKEN = "a-token-of-the-tests"
@@ -75,6 +76,7 @@ def test_systemd_finds_nothing_to_say_against_it(tmp_path: Path, user: str | Non
         user=user,
         folders=[tmp_path, tmp_path / "with space"],
         state="gaia-worker",
+        token=tmp_path / "token",
         drain=10.0,
     )
     path = tmp_path / "gaia-worker.service"
@@ -89,19 +91,56 @@ def test_systemd_finds_nothing_to_say_against_it(tmp_path: Path, user: str | Non
     assert (done.returncode, complaints) == (0, [])
 
 
-def test_a_task_of_windows_quotes_what_has_to_be(tmp_path: Path) -> None:
+def for_windows(user: str | None = None) -> str:
     service = Service(
         name="it's",
-        command=["C:\\gaia\\gaia-worker.exe", "--name", 'a "b" c', "D:\\my data\\"],
-        user=None,
-        folders=[Path("C:/gaia")],
+        command=["C:\\gaia x\\gaia-worker.exe", "--name", 'a "b" c', "D:\\my data\\", "C:\\a\\"],
+        user=user,
+        folders=[Path("C:/gaia x"), Path("D:/data")],
         state=None,
+        token=Path("C:/gaia x/.gaia/token"),
         drain=10.0,
     )
-    text = windows_task(service)
-    assert "-TaskName 'it''s'" in text
-    assert r"""'--name "a \"b\" c" "D:\my data\\"'""" in text
-    assert "-ExecutionTimeLimit 0" in text
+    return windows_service(service)
+
+
+def test_a_service_of_windows_quotes_what_has_to_be() -> None:
+    lines = for_windows().splitlines()
+    [made] = [line for line in lines if line.startswith("New-Service ")]
+    assert "-Name 'it''s' " in made
+    assert made.endswith(
+        r"""-BinaryPathName '"C:\gaia x\gaia-worker.service.exe" """
+        r"""--name "a \"b\" c" "D:\my data\\" C:\a\'"""
+    )
+    copied = r"'C:\gaia x\gaia-worker.exe' -Destination 'C:\gaia x\gaia-worker.service.exe'"
+    assert lines[0].endswith(copied)
+
+
+def test_a_service_of_windows_has_an_account_of_its_own_with_few_rights() -> None:
+    lines = for_windows().splitlines()
+    assert r"sc.exe config 'it''s' start= delayed-auto obj= 'NT SERVICE\it''s'" in lines
+    granted = [line for line in lines if line.startswith("icacls.exe ") and "NT SERVICE" in line]
+    assert granted == [
+        r"icacls.exe 'C:/gaia x' /grant 'NT SERVICE\it''s:(OI)(CI)M'",
+        r"icacls.exe 'D:/data' /grant 'NT SERVICE\it''s:(OI)(CI)M'",
+        r"icacls.exe 'C:/gaia x/.gaia/token' /inheritance:r "
+        r"/grant:r 'NT SERVICE\it''s:R' '*S-1-5-18:F' '*S-1-5-32-544:F'",
+    ]
+
+
+def test_a_service_of_windows_is_started_again_after_failures_only() -> None:
+    text = for_windows()
+    assert "actions= restart/2000/restart/10000/restart/60000" in text
+    assert "sc.exe failureflag 'it''s' 1" in text
+    assert "PreshutdownTimeout -Type DWord -Value 40000" in text
+
+
+def test_a_service_of_windows_asks_for_the_password_of_a_persons_account() -> None:
+    lines = for_windows(user="LAB\\ada").splitlines()
+    [made] = [line for line in lines if line.startswith("New-Service ")]
+    assert made.endswith(r"-Credential (Get-Credential 'LAB\ada')")
+    assert "sc.exe config 'it''s' start= delayed-auto" in lines
+    assert any(r"'LAB\ada:R'" in line for line in lines)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "A", "a b"])
