@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,17 +139,20 @@ def compile_program(source: Path, target: Path, *flags: str) -> Path:
     return target
 
 
-def run_tool(*command: str) -> int:
-    """Run a program of Wine's own; its exit code."""
-    return subprocess.run(
-        ["wine", *command],
-        env=SYSTEM.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        timeout=120,
-    ).returncode
+def run_tool(*command: str) -> str:
+    """What a program of Wine's own writes: to a file, as Wine may leave processes behind."""
+    with tempfile.TemporaryFile() as output:
+        subprocess.run(
+            ["wine", *command],
+            env=SYSTEM.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            timeout=120,
+        )
+        output.seek(0)
+        return output.read().decode(errors="replace")
 
 
 def run_python(code: str, folder: Path) -> str:
@@ -181,12 +185,21 @@ def processes_in(folder: Path) -> list[str]:
     return found
 
 
-def kill_program(folder: Path) -> None:
-    """End the worker's own program in a folder, by what it has loaded, and not its front."""
+def processes_of(program: Path) -> list[int]:
+    """Process IDs of those that run an executable; of a folder, any in it."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if f"{folder}/.gaia/" in (entry / "maps").read_text(errors="replace"):
-                os.kill(int(entry.name), signal.SIGKILL)
+            if str(program) in (entry / "maps").read_text(errors="replace"):
+                found.append(int(entry.name))
+    return found
+
+
+def kill_program(folder: Path) -> None:
+    """End the worker's own program in a folder, by what it has loaded, and not its front."""
+    for pid in processes_of(folder / ".gaia"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def windows_path(path: Path) -> str:

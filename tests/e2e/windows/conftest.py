@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from gaia.errors import GaiaError
 from support.fleet import RunningServer
 from support.wine import SYSTEM, WindowsProcess, WindowsWorker, compile_program
 from support.wine import build as build_for_windows
+from support.wine_front import Install, build_front
+from support.wine_service import WindowsService
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,6 +38,34 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return made[version]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An executable that is whole but for Python."""
+    return build_front(tmp_path_factory.mktemp("front"))
+
+
+@pytest.fixture
+def install(front: Path, tmp_path: Path) -> Install:
+    """The same in a folder of its own."""
+    shutil.copy2(front, tmp_path / "gaia-worker.exe")
+    return Install(tmp_path)
+
+
+@pytest.fixture
+def register() -> Iterator[Callable[[str], WindowsService]]:
+    """Register a service that is started by a command line."""
+    made: list[WindowsService] = []
+
+    def make(line: str) -> WindowsService:
+        service = WindowsService.register(f"gaia-test-{uuid.uuid4().hex}", line)
+        made.append(service)
+        return service
+
+    yield make
+    for service in made:
+        service.remove()
 
 
 @pytest.fixture(scope="session")

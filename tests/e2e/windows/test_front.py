@@ -12,22 +12,11 @@ import pytest
 from gaia.worker.probation import Marker
 from support.fleet import eventually, sha256
 from support.wine import SYSTEM, WindowsProcess, kill_program, processes_in
-from support.wine_front import Install, build_front
+from support.wine_front import Install
 
 pytestmark = pytest.mark.timeout(600)
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_front(tmp_path_factory.mktemp("front"))
-
-
-@pytest.fixture
-def install(front: Path, tmp_path: Path) -> Install:
-    shutil.copy2(front, tmp_path / "gaia-worker.exe")
-    return Install(tmp_path)
 
 
 @pytest.fixture
