@@ -3,11 +3,14 @@
 #define FROM_SYSTEM __declspec(dllimport)
 #define STANDARD_ERROR ((unsigned)-12)
 #define FOR_EVER 0xffffffffu
+#define NO_FILE 0xffffffffu
 
 FROM_SYSTEM void *GetStdHandle(unsigned which);
 FROM_SYSTEM int WriteFile(void *file, const void *data, unsigned size, unsigned *written, void *at);
 FROM_SYSTEM const char *GetCommandLineA(void);
 FROM_SYSTEM unsigned GetEnvironmentVariableA(const char *name, char *value, unsigned size);
+FROM_SYSTEM unsigned GetFileAttributesA(const char *path);
+FROM_SYSTEM void Sleep(unsigned milliseconds);
 FROM_SYSTEM unsigned WaitForSingleObject(void *object, unsigned milliseconds);
 FROM_SYSTEM _Noreturn void ExitProcess(unsigned code);
 
@@ -40,6 +43,17 @@ static void *event_of_the_end(void)
     return (void *)number;
 }
 
+/* Whether there is a file named as the executable and "hold": then it takes its time to end. */
+static int is_held(void)
+{
+    static char path[4096];
+    unsigned length = GetEnvironmentVariableA("_GAIA_EXE", path, sizeof path - 8);
+
+    for (const char *mark = ".hold"; (path[length++] = *mark); mark++)
+        ;
+    return GetFileAttributesA(path) != NO_FILE;
+}
+
 void start(void)
 {
     static char line[1024];
@@ -53,5 +67,7 @@ void start(void)
     if (asked("--exit="))
         ExitProcess(asked("--exit="));
     WaitForSingleObject(event_of_the_end(), FOR_EVER);
+    while (is_held())
+        Sleep(50);
     ExitProcess(0);
 }

@@ -32,9 +32,12 @@ class WindowsService:
         self.begin()
         eventually(lambda: f"RUNNING; it is {self.status()}", lambda: self.state() == "RUNNING")
 
+    def ask_to_end(self) -> None:
+        run_tool("net", "stop", self.name)
+
     def stop(self) -> None:
         """Ask it to end, and wait until it has."""
-        run_tool("net", "stop", self.name)
+        self.ask_to_end()
         self.await_end()
 
     def await_end(self) -> None:

@@ -41,6 +41,25 @@ def test_a_worker_that_was_asked_to_end_is_not(install: Install, register: Regis
     eventually("the end of all", lambda: not processes_in(install.folder))
 
 
+def test_a_worker_that_drains_shows_that_it_is_at_it(install: Install, register: Register) -> None:
+    service = register(windows_path(install.executable))
+    service.start()
+    eventually("a log", lambda: b"runs\n" in install.private("service.log").read_bytes())
+    held = install.folder / "gaia-worker.exe.hold"
+    held.touch()
+    service.ask_to_end()
+
+    def beats() -> int:
+        status = service.status()
+        assert status["STATE"] == "STOP_PENDING", status
+        return int(status["CHECKPOINT"], 16)
+
+    first = beats()
+    eventually(lambda: f"more than {first}", lambda: beats() > first + 1)
+    held.unlink()
+    service.await_end()
+
+
 @pytest.mark.needs_worker_build
 def test_it_updates_itself_and_outlives_bad_releases_and_power_cuts(
     api: Api,
