@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.needs_worker_build, pytest.mark.timeout(900)]
 
 def test_a_harmed_runtime_is_unpacked_anew(build: Callable[[str], Path], tmp_path: Path) -> None:
     """What a dead process left goes as well."""
-    program = shutil.copy2(build("v0.5.0"), tmp_path / "gaia-worker.exe")
+    program = tmp_path / "gaia-worker.exe"
+    shutil.copy2(build("v0.5.0"), program)
     root = tmp_path / ".gaia"
 
     def starts() -> bool:
