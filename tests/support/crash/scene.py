@@ -189,7 +189,7 @@ class Scene:
             and row["bundle"] == self._bundle
             and row["workload"] is not None
             and row["workload"]["state"] == "running"
-            and (row["version"] == self.story.goal or bool(row["failed"]))
+            and (row["version"] == self.story.goal or _knows_that_it_failed(row))
         )
 
     def _publish(self, *tags: str) -> None:
@@ -228,3 +228,8 @@ class Scene:
         start.stop()
         (place.root / "seen").unlink()
         return place
+
+
+def _knows_that_it_failed(row: Row) -> bool:
+    """Told once: a worker that was killed after that, and is another one here, only refuses it."""
+    return bool(row["failed"]) or row["reason"] == "failed-before"
