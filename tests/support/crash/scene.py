@@ -129,7 +129,7 @@ class Scene:
                 stderr=output,
                 start_new_session=True,
             )
-        return Start(self.api, name, place, process, self._rests)
+        return Start(self.api, name, place, process, lambda row: self._rests(row, self.story.ends))
 
     def converge(self, place: Place, *tags: str) -> Start:
         """Start the worker; it comes to rest on one of `tags`, whole, with nothing left over.
