@@ -200,6 +200,8 @@ class _Place:
                 os.chown(path, status.st_uid, status.st_gid)
 
     def _look_at_the_owner(self) -> None:
+        if sys.platform == "win32":
+            return
         folder = self._executable.parent
         if self._user and {folder.owner(), self._executable.owner()} != {self._user}:
             click.echo(

@@ -6,6 +6,7 @@ service is restarted after a failure only when it is asked to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import PureWindowsPath
 
@@ -29,7 +30,7 @@ def windows_service(service: Service) -> str:
     It is started by a copy of the executable, which no update touches: between the two renames of
     a swap there is no file at the executable's own path.
     """
-    return "\n".join(_lines(service))
+    return "".join(f"{line}\n" for line in _lines(service))
 
 
 def _lines(service: Service) -> Iterator[str]:
@@ -42,6 +43,7 @@ def _lines(service: Service) -> Iterator[str]:
     own = account.upper().startswith("NT ")
     credential = "" if own else f" -Credential (Get-Credential {_quoted(account)})"
 
+    yield "$ErrorActionPreference = 'Stop'"
     yield f"Copy-Item -Force -LiteralPath {_quoted(program)} -Destination {_quoted(copy)}"
     yield (
         f"New-Service -Name {name} -DisplayName {_quoted(f'GAIA worker {service.name}')} "
@@ -86,5 +88,5 @@ def _argument(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A string of PowerShell, taken as it is."""
-    return "'" + text.replace("'", "''") + "'"
+    """A string of PowerShell, taken as it is. Any of its five single quotes would end it."""
+    return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", text) + "'"

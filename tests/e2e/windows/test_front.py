@@ -78,6 +78,21 @@ def test_a_release_that_the_system_does_not_start(
     assert not install.private("probation").exists()
 
 
+def test_a_release_started_too_often_by_the_copy_of_a_service(
+    install: Install, start: Callable[..., WindowsProcess]
+) -> None:
+    """Rows 20 and 25: the boot counter is the release's own, and counts behind a service too."""
+    before = install.executable.read_bytes()
+    shutil.copy2(install.executable, install.copy)
+    release = before.replace(b"DOS mode", b"DOS MODE")
+    assert release != before
+    install.begin_probation(release, boots="2")
+    start(program=install.copy)
+    assert install.executable.read_bytes() == before
+    marker = Marker.parse(install.private("reverted").read_bytes())
+    assert (marker.tag, marker.reason) == ("v2.0.0", "boot-loop")
+
+
 def test_the_log_of_a_long_probation_stays_short(
     install: Install, start: Callable[..., WindowsProcess]
 ) -> None:

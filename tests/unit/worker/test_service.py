@@ -113,7 +113,13 @@ def test_a_service_of_windows_quotes_what_has_to_be() -> None:
         r"""--name "a \"b\" c" "D:\my data\\" C:\a\'"""
     )
     copied = r"'C:\gaia x\gaia-worker.exe' -Destination 'C:\gaia x\gaia-worker.service.exe'"
-    assert lines[0].endswith(copied)
+    assert lines[1].endswith(copied)
+
+
+@pytest.mark.parametrize("quote", "'\u2018\u2019\u201a\u201b")
+def test_no_quote_ends_a_string_of_powershell(quote: str) -> None:
+    text = for_windows(user=f"NT x{quote}; calc; {quote}")
+    assert f"obj= 'NT x{quote}{quote}; calc; {quote}{quote}'" in text
 
 
 def test_a_service_of_windows_has_an_account_of_its_own_with_few_rights() -> None:

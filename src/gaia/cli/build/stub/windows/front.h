@@ -7,7 +7,7 @@
  *   watch.c    waits for its end, or for its silence on probation
  *   revert.c   takes it back
  *   log.c      what is written where nobody may be reading
- *   runtime.c  the payload's files in a folder, as ../runtime.c
+ *   folders.c  what ../runtime.c makes and looks at
  *   posix.c    the calls that the parts common with Linux make */
 #ifndef GAIA_FRONT_H
 #define GAIA_FRONT_H
