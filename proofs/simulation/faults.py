@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from proofs.simulation.releases import Behaviour
@@ -167,11 +167,13 @@ class Schedule:
 
     Attributes:
         machines: by who looks after each.
+        experiments: releases have a bundle, and machines keep it current.
     """
 
     seed: int
     machines: tuple[Manager, ...]
     events: tuple[Event, ...]
+    experiments: bool = False
 
 
 PLOTS = ("forge", "lowest", "highest", "roll-back", "ahead", "evil-bytes")
@@ -186,8 +188,20 @@ KINDS = (
 )
 
 
+_WITH_EXPERIMENTS = 0.5
+_MORE_STEPS = 3
+
+
 def draw(seed: int) -> Schedule:
-    """The schedule of a seed."""
+    """The schedule of a seed; every other one has experiments."""
+    # Chance of its own: what a seed was found with before there were any stays what it was.
+    if random.Random(f"{seed}/experiments").random() < _WITH_EXPERIMENTS:
+        return with_experiments(plain(seed))
+    return plain(seed)
+
+
+def plain(seed: int) -> Schedule:
+    """The schedule of a seed, without experiments."""
     chance = random.Random(seed)
     machines = tuple(chance.choice(list(Manager)) for _ in range(chance.randint(1, 3)))
     events = _operator(seed, chance)
@@ -197,6 +211,15 @@ def draw(seed: int) -> Schedule:
         at = _moment(deeds, chance)
         events.append(make(at, f"{seed}/fault-{number}", len(machines), chance))
     return Schedule(seed, machines, tuple(sorted(events, key=lambda event: event.at)))
+
+
+def with_experiments(schedule: Schedule) -> Schedule:
+    """The same with bundles; they take more changes of the disk, so crashes come later, too."""
+    events = (
+        replace(event, steps=event.steps * _MORE_STEPS) if isinstance(event, Crash) else event
+        for event in schedule.events
+    )
+    return replace(schedule, events=tuple(events), experiments=True)
 
 
 def _moment(deeds: list[float], chance: random.Random) -> float:

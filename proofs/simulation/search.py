@@ -71,8 +71,9 @@ def _judge(ground: Template, seed: int) -> tuple[int, Violation | None]:
 
 
 def _told(schedule: Schedule, outcome: Outcome) -> str:
+    experiments = ", with experiments" if schedule.experiments else ""
     lines = [
-        f"machines: {', '.join(schedule.machines)}",
+        f"machines: {', '.join(schedule.machines)}{experiments}",
         *outcome.trace,
         f"{outcome.seconds:.0f} virtual seconds: {outcome.violation or 'every rule held'}",
     ]

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from gaia.model.artifact import EXPERIMENTS
 from gaia.model.tag import Tag
 from gaia.model.worker import WorkerState
 from gaia.trust import time_floor
@@ -42,7 +43,7 @@ from proofs.simulation.kernel import Kernel, Process
 from proofs.simulation.machine import Machine
 from proofs.simulation.network import Link
 from proofs.simulation.operator import Operator
-from proofs.simulation.releases import Behaviour, Build
+from proofs.simulation.releases import FILENAME, Behaviour, Build
 from proofs.simulation.rules import Violation, Watcher
 from proofs.simulation.server import Server
 from proofs.simulation.template import Template
@@ -104,11 +105,15 @@ class _World:
                 link=Link(kernel, self._server.answer),
                 watcher=self._watcher,
                 first=template.first,
+                experiments=schedule.experiments,
             )
             for number, manager in enumerate(schedule.machines)
         ]
 
-        self._operator = operator = Operator(kernel, self._server, self._watcher)
+        filenames = {FILENAME, EXPERIMENTS} if schedule.experiments else {FILENAME}
+        self._operator = operator = Operator(
+            kernel, self._server, self._watcher, frozenset(filenames)
+        )
         self._happenings: dict[type[Event], Callable[[Any], None]] = {
             Publish: lambda e: operator.publish(Build(Tag.parse(e.tag), e.behaviour)),
             Withdraw: lambda e: operator.does(e.key, deeds.withdraw(Tag.parse(e.tag))),
@@ -285,6 +290,7 @@ class _World:
         self._watcher.charges(machine)
         return (
             journal.state is WorkerState.IDLE
+            and (not self._schedule.experiments or self._watcher.rests_with(machine, LAST.bundle))
             and not machine.installation.beside("probation").exists()
             and any(
                 w.version == str(LAST.tag) and w.report is not None and w.report.state == "idle"
