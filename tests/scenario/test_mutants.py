@@ -103,19 +103,10 @@ def nothing_is_marked_before_the_swap(patch: Patch) -> None:
     patch.setattr(Probation, "begin", lambda *_: None)
 
 
-def a_swap_is_not_announced(patch: Patch) -> None:
-    save = StateFile.save
-
-    def forget(self: StateFile, state: BundleState) -> None:
-        save(self, BundleState(state.installed, retired=state.retired))
-
-    patch.setattr(StateFile, "save", forget)
-
-
 def a_swap_is_not_finished(patch: Patch) -> None:
     def finish(self: Experiments) -> None:
-        state = self._state.load()
-        self._state.save(BundleState(state.pending or state.installed))
+        if pending := self._state.load().pending:
+            self._state.save(BundleState(pending))
 
     patch.setattr(Experiments, "recover", finish)
 
@@ -176,7 +167,6 @@ def test_found(
 @pytest.mark.parametrize(
     ("mutate", "rule", "wanted"),
     [
-        (a_swap_is_not_announced, "one-bundle", has(Publish)),
         (a_swap_is_not_finished, "one-bundle", has(Crash)),
         (a_swap_is_not_synced, "one-bundle", has(Crash, power=True)),
         (the_owners_file_is_taken_for_ours, "owners-work", has(Publish)),
