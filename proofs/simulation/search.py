@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from proofs.simulation.faults import Event, Schedule, draw
+from proofs.simulation.draw import draw
+from proofs.simulation.faults import Event, Schedule
 from proofs.simulation.rules import Violation
 from proofs.simulation.shrink import shrink
 from proofs.simulation.template import Template

@@ -15,7 +15,7 @@ from gaia.model.directive import Directive
 from gaia.model.worker import FailureReason
 from gaia.protocol.worker import Failure
 from gaia.worker import agent
-from gaia.worker.bundle_state import BundleState, StateFile
+from gaia.worker.bundle_state import BundleState
 from gaia.worker.bundle_swap import BundleSwap
 from gaia.worker.download import _Transfer
 from gaia.worker.experiments import Experiments
@@ -23,6 +23,7 @@ from gaia.worker.installation import Installation
 from gaia.worker.journal import Target
 from gaia.worker.probation import Probation
 from gaia.worker.trial import Trial
+from proofs.simulation.draw import plain, with_experiments
 from proofs.simulation.faults import (
     Crash,
     Event,
@@ -30,8 +31,6 @@ from proofs.simulation.faults import (
     Publish,
     Schedule,
     Theft,
-    plain,
-    with_experiments,
 )
 from proofs.simulation.releases import Behaviour
 from proofs.simulation.template import Template

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proofs.simulation.faults import draw, plain
+from proofs.simulation.draw import draw, plain
 from proofs.simulation.template import Template
 from proofs.simulation.world import run
 
@@ -17,7 +17,7 @@ TOGETHER = 10
 TOP = Path(__file__).parents[2]
 
 TRACE = """
-from proofs.simulation.faults import draw
+from proofs.simulation.draw import draw
 from proofs.simulation.search import template
 from proofs.simulation.world import run
 with template() as ground:
