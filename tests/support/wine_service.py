@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import dataclass
 
 from support.fleet import eventually
-from support.wine import run_tool
+from support.wine import SYSTEM, run_tool
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,17 @@ class WindowsService:
     def remove(self) -> None:
         run_tool("net", "stop", self.name)
         run_tool("sc", "delete", self.name)
+
+
+def wait_in_wine() -> subprocess.Popen[bytes]:
+    """A program that waits for the end of its input.
+
+    Wine 8 ends all services some seconds after the last other program, as between two versions.
+    """
+    return subprocess.Popen(
+        ["wine", "cmd", "/c", "set /p nothing="],
+        env=SYSTEM.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )

@@ -14,7 +14,7 @@ from support.fleet import RunningServer
 from support.wine import SYSTEM, WindowsProcess, WindowsWorker, compile_program
 from support.wine import build as build_for_windows
 from support.wine_front import Install, build_front
-from support.wine_service import WindowsService
+from support.wine_service import WindowsService, wait_in_wine
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,6 +57,7 @@ def install(front: Path, tmp_path: Path) -> Install:
 def register() -> Iterator[Callable[[str], WindowsService]]:
     """Register a service that is started by a command line."""
     made: list[WindowsService] = []
+    somebody = wait_in_wine()
 
     def make(line: str) -> WindowsService:
         service = WindowsService.register(f"gaia-test-{uuid.uuid4().hex}", line)
@@ -66,6 +67,7 @@ def register() -> Iterator[Callable[[str], WindowsService]]:
     yield make
     for service in made:
         service.remove()
+    somebody.communicate()
 
 
 @pytest.fixture(scope="session")
