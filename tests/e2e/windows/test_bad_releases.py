@@ -36,7 +36,7 @@ def test_it_comes_back_by_itself(
 ) -> None:
     old = build("v0.4.9")
     api.curl_upload("v0.4.9", WINDOWS, old)
-    worker = start_worker("one", old, "--auto-update", "--probation-silence", "4")
+    worker = start_worker("one", old, "--auto-update", "--probation-silence", "20")
     api.until("one", reason="up-to-date")
     number = 0
 
