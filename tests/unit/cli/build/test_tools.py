@@ -49,7 +49,7 @@ def test_missing_binutils(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ziglang", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(Refused, match=r"pip install 'gaia-autoupdate\[build\]'") as caught:
+    with pytest.raises(Refused, match=r'pip install "gaia-autoupdate\[build\]"') as caught:
         tools.check_modules()
     assert "pyinstaller and ziglang" in caught.value.message
 
