@@ -1,4 +1,4 @@
-"""`gaia worker build` as it runs on Windows itself, but for the compiler (`script/prove native-windows`)."""
+"""`gaia worker build` on Windows itself, but for the compiler: `script/prove native-windows`."""
 
 from __future__ import annotations
 
