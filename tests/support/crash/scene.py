@@ -129,7 +129,7 @@ class Scene:
                 stderr=output,
                 start_new_session=True,
             )
-        return Start(self.api, name, place, process, self._rests)
+        return Start(self.api, name, place, process, lambda row: self._rests(row, self.story.ends))
 
     def converge(self, place: Place, *tags: str) -> Start:
         """Start the worker; it comes to rest on one of `tags`, whole, with nothing left over.
@@ -189,7 +189,7 @@ class Scene:
             and row["bundle"] == self._bundle
             and row["workload"] is not None
             and row["workload"]["state"] == "running"
-            and (row["version"] == self.story.goal or bool(row["failed"]))
+            and (row["version"] == self.story.goal or _knows_that_it_failed(row))
         )
 
     def _publish(self, *tags: str) -> None:
@@ -228,3 +228,8 @@ class Scene:
         start.stop()
         (place.root / "seen").unlink()
         return place
+
+
+def _knows_that_it_failed(row: Row) -> bool:
+    """Told once: a worker that was killed after that, and is another one here, only refuses it."""
+    return bool(row["failed"]) or row["reason"] == "failed-before"

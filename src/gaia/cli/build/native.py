@@ -19,6 +19,7 @@ _FLAGS = (
     *("-mcpu=x86_64", "-O2", "-s", "-std=c11", "-fno-sanitize=all"),
     *("-Wall", "-Wextra", "-Werror"),
 )
+_SHARED = ("payload.c", "runtime.c", "say.c", "sha256.c", "trial.c")
 _PARTS = {
     "linux": (
         *("-target", "x86_64-linux-musl", "-static", "-D_GNU_SOURCE"),
@@ -26,7 +27,7 @@ _PARTS = {
     ),
     "windows": (
         *("-target", "x86_64-windows-gnu", "-include", str(_SOURCES / "windows" / "posix.h")),
-        *(str(_SOURCES / name) for name in ("payload.c", "say.c", "sha256.c", "trial.c")),
+        *(str(_SOURCES / name) for name in _SHARED),
         *(str(path) for path in sorted((_SOURCES / "windows").glob("*.c"))),
         "-luser32",
     ),

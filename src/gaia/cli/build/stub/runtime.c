@@ -1,23 +1,17 @@
 /* The runtime: the payload's files in a folder named after their digest. Unpacked once, then only
  * looked at. Everything happens in a temporary sibling that is renamed when it is whole, under a
  * lock that the kernel drops with its holder; so no start ever sees half a runtime. */
-#include "stub.h"
+#include "runtime.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PROGRAM "gaia-worker"
 #define LOCK_POLLS 600
-#define LOCK_POLL_NANOSECONDS 100000000L
+#define LOCK_POLL_MILLISECONDS 100
 
 static const char tmp_mark[] = ".tmp-";
 
@@ -44,63 +38,53 @@ static int is_complete(const payload_t *payload, const char *folder)
     return 1;
 }
 
-/* A folder that strangers can write to must not supply the code that is run. */
-static int is_trusted(const char *folder, const char *exe)
-{
-    struct stat info;
-    struct stat own;
-
-    if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode) || (info.st_mode & S_IWOTH))
-        return 0;
-    return info.st_uid == geteuid() || info.st_uid == 0 ||
-           (stat(exe, &own) == 0 && info.st_uid == own.st_uid);
-}
-
-static int make_folder(const char *path, mode_t mode)
-{
-    return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -1;
-}
-
-static int make_folders(const char *folder, mode_t mode)
+/* The last one counts: those above it may be such that nobody can make them. */
+static int make_folders(const char *folder, unsigned mode)
 {
     char path[PATH_MAX];
+    int reason = 0;
+
     make_path(path, "%s", folder);
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (make_folder(path, mode) != 0)
-            return -1;
+        if (mkdir(path, mode) != 0 && errno != EEXIST && reason == 0)
+            reason = errno;
         *slash = '/';
     }
-    return make_folder(path, mode);
+    if (mkdir(path, mode) == 0 || errno == EEXIST)
+        return 0;
+    if (errno == ENOENT && reason != 0)
+        errno = reason;
+    return -1;
 }
 
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)
+static void remove_tree(const char *path);
+
+static int remove_item(const char *path, int is_folder)
 {
-    (void)info, (void)type, (void)walk;
-    return remove(path);
+    if (is_folder)
+        remove_tree(path);
+    else
+        unlink(path);
+    return 0;
 }
 
 static void remove_tree(const char *path)
 {
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    each_item(path, remove_item);
+    if (rmdir(path) != 0)
+        unlink(path);
 }
 
 /* What processes that died while unpacking left behind. Only with the lock held. */
-static void remove_leftovers(const char *root)
+static int remove_leftover(const char *path, int is_folder)
 {
-    DIR *folder = opendir(root);
-    struct dirent *item;
-    char path[PATH_MAX];
+    const char *name = strrchr(path, '/') + 1;
 
-    while (folder && (item = readdir(folder))) {
-        if (strspn(item->d_name, "0123456789abcdef") == SHA256_SIZE &&
-            strncmp(item->d_name + SHA256_SIZE, tmp_mark, sizeof tmp_mark - 1) == 0) {
-            make_path(path, "%s/%s", root, item->d_name);
-            remove_tree(path);
-        }
-    }
-    if (folder)
-        closedir(folder);
+    if (strspn(name, "0123456789abcdef") == SHA256_SIZE &&
+        strncmp(name + SHA256_SIZE, tmp_mark, sizeof tmp_mark - 1) == 0)
+        remove_item(path, is_folder);
+    return 0;
 }
 
 /* Returns the lock, or -1 when it is held for longer than any unpacking takes: then one goes on
@@ -108,16 +92,15 @@ static void remove_leftovers(const char *root)
 static int take_lock(const char *root)
 {
     char path[PATH_MAX];
-    struct timespec pause = {0, LOCK_POLL_NANOSECONDS};
 
     make_path(path, "%s/unpack.lock", root);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     for (int i = 0; fd >= 0 && i < LOCK_POLLS; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        if (try_lock(fd) == 0)
             return fd;
         if (errno != EWOULDBLOCK && errno != EINTR)
             break;
-        nanosleep(&pause, NULL);
+        pause_milliseconds(LOCK_POLL_MILLISECONDS);
     }
     if (fd >= 0)
         close(fd);
@@ -140,33 +123,22 @@ static int write_entry(const payload_t *payload, const entry_t *entry, uint64_t 
     if (fd < 0)
         return -1;
     for (uint64_t left = entry->size; left > 0;) {
-        size_t wanted = left < sizeof buffer ? left : sizeof buffer;
+        size_t wanted = left < sizeof buffer ? (size_t)left : sizeof buffer;
         ssize_t got = pread(payload->fd, buffer, wanted, (off_t)offset);
         if (got < 0 && errno == EINTR)
             continue;
         if (got == 0)
             errno = EIO;
-        if (got <= 0 || write_all(fd, buffer, got) != 0) {
+        if (got <= 0 || write_all(fd, buffer, (size_t)got) != 0) {
             close(fd);
             return -1;
         }
-        sha256_add(sha, buffer, got);
-        offset += got;
-        left -= got;
+        sha256_add(sha, buffer, (size_t)got);
+        offset += (uint64_t)got;
+        left -= (uint64_t)got;
     }
-    int result = fchmod(fd, entry->mode);
+    int result = finish_file(fd, entry->mode);
     return close(fd) == 0 ? result : -1;
-}
-
-static int sync_tree_item(const char *path, const struct stat *info, int type, struct FTW *walk)
-{
-    (void)info, (void)type, (void)walk;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int result = fsync(fd);
-    close(fd);
-    return result;
 }
 
 static int write_files(const payload_t *payload, const char *folder)
@@ -191,8 +163,7 @@ static int write_files(const payload_t *payload, const char *folder)
         remove_tree(folder);
         die(EXIT_DAMAGED, "This executable is damaged (its SHA-256 is wrong). Download it again.");
     }
-    /* A second pass, so that the disk was busy with the first files all along. */
-    return nftw(folder, sync_tree_item, 16, FTW_DEPTH | FTW_PHYS);
+    return sync_tree(folder);
 }
 
 /* Puts the whole folder `tmp` where the runtime belongs, and what was there out of the way. */
@@ -222,7 +193,7 @@ static int unpack(const payload_t *payload, const char *root, const char *final)
     int reason = 0;
 
     if (lock >= 0)
-        remove_leftovers(root);
+        each_item(root, remove_leftover);
     if (!is_complete(payload, final)) {
         make_path(tmp, "%s%s%ld", final, tmp_mark, (long)getpid());
         if (write_files(payload, tmp) != 0 || put_in_place(payload, tmp, final) != 0 ||
@@ -237,54 +208,22 @@ static int unpack(const payload_t *payload, const char *root, const char *final)
     return reason == 0 ? 0 : -1;
 }
 
-typedef struct {
-    char path[PATH_MAX];
-    mode_t mode;
-} root_t;
-
-/* Where runtimes may be, best first. */
-static int list_roots(root_t roots[3], const char *exe)
-{
-    const char *chosen = getenv("GAIA_RUNTIME_DIR");
-    const char *cache = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    int count = 0;
-
-    if (chosen && *chosen) {
-        make_path(roots[0].path, "%s", chosen);
-        roots[0].mode = 0755;
-        return 1;
-    }
-    make_path(roots[count].path, "%.*s/.gaia", (int)(strrchr(exe, '/') - exe), exe);
-    roots[count++].mode = 0755;
-    if (cache && *cache == '/') {
-        make_path(roots[count].path, "%s/gaia-worker", cache);
-        roots[count++].mode = 0700;
-    } else if (home && *home == '/') {
-        make_path(roots[count].path, "%s/.cache/gaia-worker", home);
-        roots[count++].mode = 0700;
-    }
-    make_path(roots[count].path, "/var/tmp/gaia-worker-%ld", (long)geteuid());
-    roots[count++].mode = 0700;
-    return count;
-}
-
 void runtime_ensure(const payload_t *payload, const char *exe, char program[PATH_MAX])
 {
-    root_t roots[3];
+    static root_t roots[MOST_ROOTS];
     char final[PATH_MAX];
     char why[PATH_MAX] = "";
     int count = list_roots(roots, exe);
 
     for (int i = 0; i < count; i++) {
         make_path(final, "%s/%s", roots[i].path, payload->id);
-        make_path(program, "%s/%s", final, PROGRAM);
+        make_path(program, "%s/%s", final, program_name);
         if (is_trusted(roots[i].path, exe) && is_complete(payload, final))
             return;
     }
     for (int i = 0; i < count; i++) {
         make_path(final, "%s/%s", roots[i].path, payload->id);
-        make_path(program, "%s/%s", final, PROGRAM);
+        make_path(program, "%s/%s", final, program_name);
         if (make_folders(roots[i].path, roots[i].mode) == 0) {
             if (!is_trusted(roots[i].path, exe)) {
                 snprintf(why + strlen(why), sizeof why - strlen(why),

@@ -5,9 +5,10 @@
  *   trial.c    counts the starts of an update on probation, takes it back when there are too many
  *   payload.c  reads the archive that is appended to this executable
  *   runtime.c  keeps that archive unpacked in a folder
+ *   folders.c  what runtime.c needs of the system
  *   sha256.c   SHA-256
  *
- * In windows/ are the counterparts of main.c and runtime.c, and the calls that the others make.
+ * In windows/ are the counterparts of main.c and folders.c, and the calls that the others make.
  *
  * Why native, static and this small: it runs before anything that an update could have broken, on
  * any Linux, without a loader or libc of the machine. */

@@ -98,6 +98,12 @@ ssize_t win_pread(int fd, void *buffer, size_t length, int64_t offset)
     return (ssize_t)got;
 }
 
+static int is_executable_name(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && _stricmp(dot, ".exe") == 0;
+}
+
 int win_stat(const char *path, struct win_stat *info)
 {
     wchar_t wide[WIDE_MAX];
@@ -110,6 +116,8 @@ int win_stat(const char *path, struct win_stat *info)
     info->st_mode = found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY       ? S_IFDIR
                     : found.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT ? 0
                                                                             : S_IFREG;
+    if (is_executable_name(path))
+        info->st_mode |= 0100;
     return 0;
 }
 
@@ -140,10 +148,20 @@ int win_unlink(const char *path)
     return DeleteFileW(wide) ? 0 : win_failed();
 }
 
-static int is_executable_name(const char *path)
+int win_mkdir(const char *path)
 {
-    const char *dot = strrchr(path, '.');
-    return dot && _stricmp(dot, ".exe") == 0;
+    wchar_t wide[WIDE_MAX];
+
+    widen(wide, path);
+    return CreateDirectoryW(wide, NULL) ? 0 : win_failed();
+}
+
+int win_rmdir(const char *path)
+{
+    wchar_t wide[WIDE_MAX];
+
+    widen(wide, path);
+    return RemoveDirectoryW(wide) ? 0 : win_failed();
 }
 
 static int may_be_renamed(const wchar_t *path)
@@ -181,12 +199,15 @@ int win_rename(const char *from, const char *to)
 {
     wchar_t wide_from[WIDE_MAX];
     wchar_t wide_to[WIDE_MAX];
+    struct win_stat there;
     ULONGLONG deadline = GetTickCount64() + PATIENCE_MILLISECONDS;
 
     widen(wide_from, from);
     widen(wide_to, to);
     while (!MoveFileExW(wide_from, wide_to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH)) {
         win_failed();
+        if (errno == EACCES && win_stat(to, &there) == 0 && S_ISDIR(there.st_mode))
+            errno = EEXIST;
         if (errno != EACCES)
             return -1;
         if (is_executable_name(to) && may_be_renamed(wide_from) &&

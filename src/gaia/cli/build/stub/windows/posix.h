@@ -1,4 +1,4 @@
-/* The calls that payload.c, trial.c and say.c make, for Windows. Included before every source.
+/* The calls that payload.c, runtime.c, trial.c and say.c make, for Windows. Included before every source.
  *
  * Inside the stub paths are UTF-8 with forward slashes. Every file is opened so that others may
  * rename and remove it meanwhile, as they may on Linux. */
@@ -24,6 +24,9 @@
 
 #define O_CLOEXEC 0
 #define O_NOFOLLOW 0
+#ifndef EDQUOT
+#define EDQUOT ENOSPC
+#endif
 
 struct win_stat {
     unsigned st_mode;
@@ -43,6 +46,8 @@ int win_stat(const char *path, struct win_stat *info);
 int win_fstat(int fd, struct win_stat *info);
 int win_access(const char *path, int mode);
 int win_unlink(const char *path);
+int win_mkdir(const char *path);
+int win_rmdir(const char *path);
 
 /* Replaces `to`, even when a program runs from it: that file is moved aside then. Has patience
  * with those who hold a file for some moments, such as virus scanners. */
@@ -59,6 +64,8 @@ int front_replace(const char *path);
 #define fstat win_fstat
 #define access win_access
 #define unlink win_unlink
+#define mkdir(path, mode) ((void)(mode), win_mkdir(path))
+#define rmdir win_rmdir
 #define rename win_rename
 #define fsync _commit
 #define execv(path, argv) ((void)(argv), front_replace(path))
