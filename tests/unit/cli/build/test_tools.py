@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gaia.cli.build import Builder, build_worker, tools
+from gaia.cli.build import Builder, build_worker, native, tools
 from gaia.cli.build.system import Linux
 from gaia.cli.main import main
 from gaia.errors import InvalidInput, Refused
@@ -30,6 +30,14 @@ def test_a_tool_that_fails_shows_the_end_of_its_output(tmp_path: Path) -> None:
         _run("print('start'); print('x\\n' * 30); raise SystemExit(3)", tmp_path)
     assert caught.value.code == "build-failed"
     assert "start" not in caught.value.message
+
+
+def test_the_compiler_is_ended_itself_and_not_a_python_that_waits_for_it(tmp_path: Path) -> None:
+    compiler = native.start("windows", tmp_path)
+    tools.stop(compiler)
+    command = compiler.args
+    assert isinstance(command, list)
+    assert Path(command[0]).name == "zig"
 
 
 def test_a_python_without_its_shared_library(tmp_path: Path) -> None:
