@@ -130,21 +130,29 @@ class Calls:
             self._real.link(source, target, **more)
             disk.made(os.fspath(target))
 
-    def _unlink(self, path: Any) -> None:
-        if self._kernel.running is None or not os.path.lexists(path):
-            self._real.unlink(path)
+    def _unlink(self, path: Any, *, dir_fd: int | None = None) -> None:
+        self._remove(self._real.unlink, path, dir_fd)
+
+    def _rmdir(self, path: Any, *, dir_fd: int | None = None) -> None:
+        self._remove(self._real.rmdir, path, dir_fd)
+
+    def _remove(self, really: Callable[..., None], path: Any, folder: int | None) -> None:
+        name = os.fspath(path) if folder is None else f"/proc/self/fd/{folder}/{path}"
+        if self._kernel.running is None or not os.path.lexists(name):
+            really(path, dir_fd=folder)
             return
         with self._changing() as disk:
-            disk.vanishes(os.fspath(path))
-            self._real.unlink(path)
-            disk.gone(os.fspath(path))
+            disk.vanishes(name)
+            really(path, dir_fd=folder)
+            disk.gone(name)
 
     def _mkdir(self, path: Any, mode: int = 0o777) -> None:
         if self._kernel.running is None or os.path.lexists(path):
             self._real.mkdir(path, mode)
             return
-        with self._changing(room=True):
+        with self._changing(room=True) as disk:
             self._real.mkdir(path, mode)
+            disk.made(os.fspath(path))
 
     def _fsync(self, descriptor: int) -> None:
         if self._kernel.running is None:
@@ -291,6 +299,7 @@ _OS = (
     "replace",
     "link",
     "unlink",
+    "rmdir",
     "mkdir",
     "fsync",
     "statvfs",

@@ -26,6 +26,7 @@ from gaia.worker.preflight import PreflightFailed
 from gaia.worker.probation import Probation
 from gaia.worker.relaunch import Launch
 from gaia.worker.trial import Policy, Site
+from proofs.simulation.bundles import OWNERS_FILE, OWNERS_WORK
 from proofs.simulation.disk import Disk
 from proofs.simulation.faults import Manager
 from proofs.simulation.kernel import Kernel, Process
@@ -46,6 +47,7 @@ class Machine:
     """Attributes:
     folder: the install folder.
     path: the executable.
+    work: the working directory of its workload.
     on: whether it has power.
     skew: seconds that its clock is wrong by.
     asleep_until: when it wakes up again.
@@ -64,11 +66,13 @@ class Machine:
         link: Link,
         watcher: Watcher,
         first: Build,
+        experiments: bool,
     ) -> None:
         self.name = name
         self.folder = folder
         self.path = folder / "gaia-worker"
         self.state = folder / ".gaia" / "state"
+        self.work = folder / "work"
         self.on = self.memory = True
         self.skew = 0.0
         self.asleep_until = self._slept = 0.0
@@ -79,6 +83,7 @@ class Machine:
         self._kernel = kernel
         self._manager = manager
         self._root = root
+        self._experiments = experiments
         self._watcher = watcher
         self._main: Process | None = None
         self._stop: _Stop | None = None
@@ -87,6 +92,8 @@ class Machine:
         self.path.write_bytes(first.content)
         self.path.chmod(0o755)
         self.installation.private.mkdir(mode=0o700)
+        (self.work / OWNERS_FILE).parent.mkdir(parents=True)
+        (self.work / OWNERS_FILE).write_bytes(OWNERS_WORK)
         self.disk = Disk(folder)
 
     @property
@@ -227,7 +234,8 @@ class Machine:
             heartbeat_interval=HEARTBEAT,
             state_dir=self.state,
             trust_root=RootPin.of_file(self._root),
-            experiments_dir=self.folder / "work" / "experiments",
+            sync_experiments=self._experiments,
+            experiments_dir=self.work / "experiments",
         )
         site = Site(
             Launch(self.path, (str(self.path), "--name", self.name), "", {}),

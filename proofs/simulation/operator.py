@@ -13,18 +13,27 @@ _AGAIN = 20.0
 
 
 class Operator:
-    """Has a server do things, though it may be down, or die over them."""
+    """Has a server do things, though it may be down, or die over them.
 
-    def __init__(self, kernel: Kernel, server: Server, watcher: Watcher) -> None:
+    Args:
+        filenames: what is uploaded of a release.
+    """
+
+    def __init__(
+        self, kernel: Kernel, server: Server, watcher: Watcher, filenames: frozenset[str]
+    ) -> None:
         self._kernel = kernel
         self._server = server
         self._watcher = watcher
+        self._filenames = filenames
         self._deeds: list[tuple[str, Deed]] = []
 
     def publish(self, build: Build) -> None:
         """Upload a release."""
         self._watcher.signs(build)
-        self.does(f"publish {build}", publish(build))
+        for filename, content in build.files.items():
+            if filename in self._filenames:
+                self.does(f"publish {filename} of {build}", publish(build.tag, filename, content))
 
     def does(self, name: str, deed: Deed) -> None:
         """Once all that was wanted before is done."""

@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gaia.model.artifact import Artifact, worker_filename
+from gaia.model.artifact import EXPERIMENTS, Artifact, worker_filename
 from gaia.model.tag import Tag
 from gaia.worker.identity import platform_name
+from proofs.simulation.bundles import Bundle
 
 FILENAME = worker_filename(platform_name())
 CHANNEL = "stable"
@@ -33,7 +34,7 @@ LATE = 5.0
 
 @dataclass(frozen=True)
 class Build:
-    """One release's executable."""
+    """One release: its executable, and its experiments."""
 
     tag: Tag
     behaviour: Behaviour
@@ -55,6 +56,16 @@ class Build:
     def artifact(self) -> Artifact:
         """The file as metadata describes it."""
         return Artifact(FILENAME, _SIZE, self.sha256)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What is uploaded, by its name; the experiments come first, as workers go by the other."""
+        return {EXPERIMENTS: self.bundle.content, FILENAME: self.content}
+
+    @property
+    def bundle(self) -> Bundle:
+        """The experiments."""
+        return Bundle(self.tag)
 
     @property
     def good(self) -> bool:

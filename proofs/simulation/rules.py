@@ -16,6 +16,8 @@ from gaia.trust.fetcher import NoSource
 from gaia.trust.pin import RootPin
 from gaia.worker.journal import Journal
 from gaia.worker.probation import Probation
+from proofs.simulation.bundle_rules import BundleRules
+from proofs.simulation.bundles import Bundle
 from proofs.simulation.kernel import Kernel, Process
 from proofs.simulation.releases import CHANNEL, FILENAME, Build
 
@@ -39,6 +41,7 @@ class _Record:
     """What is remembered of one machine.
 
     Attributes:
+        bundles: what must hold of its experiments.
         live: digest of what is at the path.
         seen: what the path's status was when it was last looked at.
         ran: digests of what has run since it was installed.
@@ -46,6 +49,7 @@ class _Record:
         kills, cuts: from outside, by digest of what was on trial then.
     """
 
+    bundles: BundleRules
     live: str = ""
     seen: tuple[int, int, int] | None = None
     ran: set[str] = field(default_factory=set)
@@ -68,6 +72,7 @@ class Watcher:
         self._kernel = kernel
         self._root = root
         self._signed: dict[str, Build] = {}
+        self._bundles: dict[str, Bundle] = {}
         self._records: dict[str, _Record] = {}
 
     def note(self, text: str) -> None:
@@ -77,6 +82,7 @@ class Watcher:
     def signs(self, build: Build) -> None:
         """The operator vouches for a release."""
         self._signed[build.sha256] = build
+        self._bundles[build.bundle.sha256] = build.bundle
 
     def violated(self, rule: str, text: str) -> None:
         """End the world, as a rule was broken."""
@@ -119,6 +125,10 @@ class Watcher:
     def changed(self, machine: Machine, *, by_power_cut: bool = False) -> None:
         """Something on a machine's disk is not what it was."""
         record = self._record(machine)
+        if by_power_cut:
+            record.bundles.forget()
+        if by_power_cut or machine.disk.latest.startswith(str(machine.work)):
+            record.bundles.look(lambda: self._verified(machine))
         try:
             status = machine.path.lstat()
         except FileNotFoundError:
@@ -134,6 +144,10 @@ class Watcher:
             self.violated("runnable-file", f"{machine.name} has {status} at the path")
         elif before and record.live != before and not by_power_cut:
             self._exchanged(machine, record, before, build)
+
+    def rests_with(self, machine: Machine, bundle: Bundle) -> bool:
+        """Whether these experiments are in place, and nothing is left over of others."""
+        return self._record(machine).bundles.at_rest_with(bundle)
 
     def charges(self, machine: Machine) -> None:
         """Nobody holds against a release what it has not done."""
@@ -188,7 +202,15 @@ class Watcher:
             return client.pointer(CHANNEL) or machine.pointer()
 
     def _record(self, machine: Machine) -> _Record:
-        return self._records.setdefault(machine.name, _Record())
+        record = self._records.get(machine.name)
+        if record is None:
+            rules = BundleRules(
+                machine.work,
+                self._bundles,
+                lambda rule, text: self.violated(rule, f"{machine.name}: {text}"),
+            )
+            record = self._records[machine.name] = _Record(rules)
+        return record
 
 
 def _digest(path: Path) -> str:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from proofs.simulation.faults import Event, Schedule, draw
+from proofs.simulation.draw import draw
+from proofs.simulation.faults import Event, Schedule
 from proofs.simulation.rules import Violation
 from proofs.simulation.shrink import shrink
 from proofs.simulation.template import Template
@@ -71,8 +72,9 @@ def _judge(ground: Template, seed: int) -> tuple[int, Violation | None]:
 
 
 def _told(schedule: Schedule, outcome: Outcome) -> str:
+    experiments = ", with experiments" if schedule.experiments else ""
     lines = [
-        f"machines: {', '.join(schedule.machines)}",
+        f"machines: {', '.join(schedule.machines)}{experiments}",
         *outcome.trace,
         f"{outcome.seconds:.0f} virtual seconds: {outcome.violation or 'every rule held'}",
     ]

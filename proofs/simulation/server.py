@@ -36,7 +36,7 @@ from gaia.trust.roles import SNAPSHOT, TIMESTAMP
 from proofs.simulation.disk import Space
 from proofs.simulation.kernel import Kernel, Process
 from proofs.simulation.network import Reply, Request
-from proofs.simulation.releases import CHANNEL, Build
+from proofs.simulation.releases import CHANNEL
 from proofs.simulation.rules import Watcher
 from proofs.simulation.system import wall
 
@@ -184,16 +184,15 @@ class Server:
                 self.do(_renew, lambda _: None)
 
 
-def publish(build: Build) -> Deed:
-    """Upload a release."""
+def publish(tag: Tag, filename: str, content: bytes) -> Deed:
+    """Upload a file of a release."""
 
     def deed(ledger: Ledger) -> None:
         blob = ledger.blobs.writer()
         try:
-            blob.write(build.content)
+            blob.write(content)
             blob.seal()
-            upload = Upload(build.tag, build.artifact.filename, CHANNEL, None, OPERATOR)
-            Publisher(ledger).accept(upload, blob)
+            Publisher(ledger).accept(Upload(tag, filename, CHANNEL, None, OPERATOR), blob)
         finally:
             blob.discard()
 

@@ -48,7 +48,8 @@ class Template:
         repository = Repository.open(self._server / "tuf", self.root_keys, lambda: _BEFORE)
         ledger = Ledger(database, Blobs(self._server / "blobs"), repository, lambda: _BEFORE)
         ledger.start()
-        publish(self.first)(ledger)
+        for filename, content in self.first.files.items():
+            publish(self.first.tag, filename, content)(ledger)
         database.close()
         self.root = repository.read("1.root.json") or b""
 

@@ -14,7 +14,13 @@ from tuf.api.metadata import MetaFile, Snapshot, T, Targets, Timestamp
 from gaia.model.artifact import Artifact
 from gaia.model.publication import Publication
 from gaia.model.tag import Tag
-from gaia.protocol.worker import DirectiveMessage, HeartbeatAnswer, Registered, Tuf
+from gaia.protocol.worker import (
+    DirectiveMessage,
+    Experiments,
+    HeartbeatAnswer,
+    Registered,
+    Tuf,
+)
 from gaia.trust.contents import to_contents
 from gaia.trust.document import Document
 from gaia.trust.edition import Edition
@@ -90,7 +96,7 @@ class Thief:
             latest_version=str(tag),
             force_update=True,
             directive=DirectiveMessage("update", "newer-release", str(tag), FILENAME),
-            experiments=None,
+            experiments=Experiments(str(tag), hashlib.sha256(EVIL).hexdigest(), len(EVIL)),
             tuf=Tuf(self._roles.root.version, self._timestamp.data.decode()),
             interval=1.0,
         )

@@ -13,10 +13,8 @@ from typing import Any
 
 import structlog
 
+from gaia.model.artifact import EXPERIMENTS
 from gaia.model.tag import Tag
-from gaia.model.worker import WorkerState
-from gaia.trust import time_floor
-from gaia.worker.journal import Journal
 from proofs.simulation import server as deeds
 from proofs.simulation.calls import Calls
 from proofs.simulation.faults import (
@@ -38,11 +36,12 @@ from proofs.simulation.faults import (
     Theft,
     Withdraw,
 )
+from proofs.simulation.goal import LAST, Goal, awaits_clock
 from proofs.simulation.kernel import Kernel, Process
 from proofs.simulation.machine import Machine
 from proofs.simulation.network import Link
 from proofs.simulation.operator import Operator
-from proofs.simulation.releases import Behaviour, Build
+from proofs.simulation.releases import FILENAME, Build
 from proofs.simulation.rules import Violation, Watcher
 from proofs.simulation.server import Server
 from proofs.simulation.template import Template
@@ -50,9 +49,6 @@ from proofs.simulation.thief import Thief
 
 LIMIT = 7200.0
 """Seconds in which a fleet must have converged once nothing goes wrong any more."""
-
-LAST = Build(Tag.parse("v1.0.0"), Behaviour.GOOD)
-"""The release that every machine must run in the end."""
 
 _LOOK = 10.0
 _OWNER_RETURNS = 60.0
@@ -104,11 +100,16 @@ class _World:
                 link=Link(kernel, self._server.answer),
                 watcher=self._watcher,
                 first=template.first,
+                experiments=schedule.experiments,
             )
             for number, manager in enumerate(schedule.machines)
         ]
 
-        self._operator = operator = Operator(kernel, self._server, self._watcher)
+        self._goal = Goal(self._server, self._watcher, experiments=schedule.experiments)
+        filenames = {FILENAME, EXPERIMENTS} if schedule.experiments else {FILENAME}
+        self._operator = operator = Operator(
+            kernel, self._server, self._watcher, frozenset(filenames)
+        )
         self._happenings: dict[type[Event], Callable[[Any], None]] = {
             Publish: lambda e: operator.publish(Build(Tag.parse(e.tag), e.behaviour)),
             Withdraw: lambda e: operator.does(e.key, deeds.withdraw(Tag.parse(e.tag))),
@@ -139,9 +140,10 @@ class _World:
             kernel.at(TROUBLE, self._make_peace)
             kernel.run(TROUBLE + LIMIT)
             if not kernel.stopped:
-                late = [m for m in self._machines if not (self._converged(m) or _awaits_clock(m))]
+                goal = self._goal
+                late = [m for m in self._machines if not (goal.reached(m) or awaits_clock(m))]
                 if late:
-                    self._watcher.violated("converges", "; ".join(map(self._told, late)))
+                    self._watcher.violated("converges", "; ".join(map(goal.told, late)))
             kernel.end()
         return Outcome(kernel.now, tuple(self._watcher.trace), self._watcher.violation)
 
@@ -241,7 +243,7 @@ class _World:
         self._look()
 
     def _look(self) -> None:
-        if all(self._converged(machine) for machine in self._machines):
+        if all(map(self._goal.reached, self._machines)):
             self._watcher.note("all is well")
             self._kernel.stopped = True
             return
@@ -261,46 +263,6 @@ class _World:
                 worker.end()
 
         self._kernel.at(self._kernel.now + _OWNER_NOTICES, notice)
-
-    def _told(self, machine: Machine) -> str:
-        """What the server last heard of a machine."""
-        parts = self._server.parts
-        for worker in [] if parts is None else parts.fleet.all():
-            if worker.name == machine.name and worker.report is not None:
-                report = worker.report
-                return (
-                    f"{machine.name} is {report.state} with {report.version}, {report.reason}, "
-                    f"{worker.alarm or 'no alarm'}, {worker.failure or 'no failure'}"
-                )
-        return f"{machine.name} is silent"
-
-    def _converged(self, machine: Machine) -> bool:
-        """It runs the last release, for good, and the server knows."""
-        if machine.path.read_bytes() != LAST.content or machine.worker is None:
-            return False
-        journal = Journal(machine.installation.beside("journal"))
-        journal.load()
-        parts = self._server.parts
-        known = [] if parts is None else [w for w in parts.fleet.all() if w.name == machine.name]
-        self._watcher.charges(machine)
-        return (
-            journal.state is WorkerState.IDLE
-            and not machine.installation.beside("probation").exists()
-            and any(
-                w.version == str(LAST.tag) and w.report is not None and w.report.state == "idle"
-                for w in known
-            )
-        )
-
-
-def _awaits_clock(machine: Machine) -> bool:
-    """Its clock and the server's were ahead alike, by days, and were put right: it installs nothing
-    before its clock has come to its last good refresh, and says so (ADR 6, Cost).
-    """
-    path = machine.state / "trust" / time_floor.FILENAME
-    floor = float(path.read_text()) if path.exists() else 0.0
-    behind = floor - machine.wall() > time_floor.TOLERANCE.total_seconds()
-    return behind and machine.worker is not None
 
 
 def _unarmed(_: Process) -> None:

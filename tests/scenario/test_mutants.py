@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +15,23 @@ from gaia.model.directive import Directive
 from gaia.model.worker import FailureReason
 from gaia.protocol.worker import Failure
 from gaia.worker import agent
+from gaia.worker.bundle_state import BundleState
+from gaia.worker.bundle_swap import BundleSwap
 from gaia.worker.download import _Transfer
+from gaia.worker.experiments import Experiments
 from gaia.worker.installation import Installation
 from gaia.worker.journal import Target
 from gaia.worker.probation import Probation
 from gaia.worker.trial import Trial
-from proofs.simulation.faults import Crash, Event, Network, Publish, Theft, draw
+from proofs.simulation.draw import plain, with_experiments
+from proofs.simulation.faults import (
+    Crash,
+    Event,
+    Network,
+    Publish,
+    Schedule,
+    Theft,
+)
 from proofs.simulation.releases import Behaviour
 from proofs.simulation.template import Template
 from proofs.simulation.world import run
@@ -91,6 +102,26 @@ def nothing_is_marked_before_the_swap(patch: Patch) -> None:
     patch.setattr(Probation, "begin", lambda *_: None)
 
 
+def a_swap_is_not_finished(patch: Patch) -> None:
+    def finish(self: Experiments) -> None:
+        if pending := self._state.load().pending:
+            self._state.save(BundleState(pending))
+
+    patch.setattr(Experiments, "recover", finish)
+
+
+def a_swap_is_not_synced(patch: Patch) -> None:
+    patch.setattr(BundleSwap, "_sync", lambda _: None)
+
+
+def the_owners_file_is_taken_for_ours(patch: Patch) -> None:
+    patch.setattr("gaia.worker.bundle_swap.is_unmodified", lambda *_: True)
+
+
+def the_former_bundle_is_left(patch: Patch) -> None:
+    patch.setattr(Experiments, "_tidy", lambda _: None)
+
+
 def has(kind: type[Event], **fields: object) -> Callable[[Event], bool]:
     """Whether an event is of that kind, with these fields."""
 
@@ -129,7 +160,35 @@ def test_found(
 ) -> None:
     """Within some seeds, of those whose schedule has what it takes."""
     mutate(monkeypatch)
-    schedules = (draw(seed) for seed in count())
+    assert rule in broken((plain(seed) for seed in count()), wanted, ground)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "rule", "wanted"),
+    [
+        (a_swap_is_not_finished, "one-bundle", has(Crash)),
+        (a_swap_is_not_synced, "one-bundle", has(Crash, power=True)),
+        (the_owners_file_is_taken_for_ours, "owners-work", has(Publish)),
+        (the_former_bundle_is_left, "converges", has(Publish)),
+    ],
+)
+def test_found_with_experiments(
+    mutate: Callable[[Patch], None],
+    rule: str,
+    wanted: Callable[[Event], bool],
+    ground: Template,
+    monkeypatch: Patch,
+) -> None:
+    mutate(monkeypatch)
+    assert rule in broken((with_experiments(plain(seed)) for seed in count()), wanted, ground)
+
+
+def broken(
+    schedules: Iterable[Schedule], wanted: Callable[[Event], bool], ground: Template
+) -> Iterator[str]:
+    """The rules that some of those schedules break that have a wanted event."""
     fitting = (schedule for schedule in schedules if any(map(wanted, schedule.events)))
-    violations = (run(schedule, ground).violation for schedule in islice(fitting, TRIES))
-    assert any(violation is not None and violation.rule == rule for violation in violations)
+    for schedule in islice(fitting, TRIES):
+        violation = run(schedule, ground).violation
+        if violation is not None:
+            yield violation.rule

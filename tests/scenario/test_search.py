@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gaia.model.worker import FailureReason
 from proofs.simulation.__main__ import main
-from proofs.simulation.faults import Publish, draw
+from proofs.simulation.draw import draw
+from proofs.simulation.faults import Publish
 from proofs.simulation.search import minimal, show
 from proofs.simulation.shrink import shrink
 from proofs.simulation.template import Template

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proofs.simulation.faults import draw
+from proofs.simulation.draw import draw, plain
 from proofs.simulation.template import Template
 from proofs.simulation.world import run
 
@@ -17,7 +17,7 @@ TOGETHER = 10
 TOP = Path(__file__).parents[2]
 
 TRACE = """
-from proofs.simulation.faults import draw
+from proofs.simulation.draw import draw
 from proofs.simulation.search import template
 from proofs.simulation.world import run
 with template() as ground:
@@ -34,7 +34,8 @@ def test_every_rule_holds(first: int, ground: Template) -> None:
 
 @pytest.mark.parametrize("seed", [1540, 1592, 1914, 2154, 2970, 3199, 4093, 5520, 20021])
 def test_what_was_found_once_stays_away(seed: int, ground: Template) -> None:
-    violation = run(draw(seed), ground).violation
+    """These seeds were found before there were experiments here."""
+    violation = run(plain(seed), ground).violation
     assert violation is None, f"script/prove simulation --seed {seed}"
 
 
