@@ -45,7 +45,7 @@ def build_worker(
     """
     system = system_for(platform)
     system.check()
-    with tempfile.TemporaryDirectory(prefix="gaia-build-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gaia-build-", ignore_cleanup_errors=True) as folder:
         return Builder(Path(folder), system).stamp(version, trust_root, output_dir)
 
 
@@ -107,7 +107,10 @@ class Builder:
             return
         self._system.check()
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="work-", dir=self._folder) as folder:
+        # On Windows a file that a scanner still holds stays: no reason to lose the build.
+        with tempfile.TemporaryDirectory(
+            prefix="work-", dir=self._folder, ignore_cleanup_errors=True
+        ) as folder:
             work = Path(folder)
             self._system.prepare(self._report)
             self._report("collecting Python and the worker")
@@ -117,10 +120,10 @@ class Builder:
                 payload = frozen.collect(self._system, work / "frozen", self._entry, self._source)
                 _try_out(self._system, payload, work / "check")
                 self._report("compiling the stub")
-                native.finish(compiler, work / "native").replace(self._stub)
+                tools.replace(native.finish(compiler, work / "native"), self._stub)
             finally:
                 tools.stop(compiler)
-            payload.replace(self._payload)
+            tools.replace(payload, self._payload)
 
     def stamp(self, version: str, trust_root: bytes | None, output_dir: Path) -> Path:
         """Write the worker of `version` to `output_dir`, made when missing; return its path.
@@ -146,7 +149,7 @@ class Builder:
             out.flush()
             os.fsync(out.fileno())
         staged.chmod(0o755)
-        staged.replace(destination)
+        tools.replace(staged, destination)
         return destination
 
     def _collected(self) -> dict[str, tuple[int, bytes]]:

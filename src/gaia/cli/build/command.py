@@ -64,7 +64,7 @@ def _build(version: str, root: bytes | None, output_dir: Path, platform: str) ->
     system.check()
     title = f"building {Tag.parse(version)}"
     with (
-        tempfile.TemporaryDirectory(prefix="gaia-build-") as folder,
+        tempfile.TemporaryDirectory(prefix="gaia-build-", ignore_cleanup_errors=True) as folder,
         Console(stderr=True).status(title) as status,
     ):
         builder = Builder(

@@ -7,9 +7,9 @@ part of Windows 10.
 
 from __future__ import annotations
 
+import importlib.resources
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from gaia.cli.build import tools
@@ -38,7 +38,7 @@ def start(platform: str, folder: Path) -> subprocess.Popen[bytes]:
     """Begin to compile the stub for `platform` in `folder`. The C library takes the most time."""
     return tools.start(
         [
-            *(sys.executable, "-m", "ziglang", "cc", *_FLAGS, *_PARTS[platform]),
+            *(_zig(), "cc", *_FLAGS, *_PARTS[platform]),
             *("-o", str(folder / "stub")),
         ],
         folder=folder,
@@ -59,3 +59,8 @@ def finish(compiler: subprocess.Popen[bytes], folder: Path) -> Path:
     """
     tools.finish(compiler, folder=folder, what="Compiling the stub")
     return folder / "stub"
+
+
+def _zig() -> str:
+    """Zig itself, not `python -m ziglang`: on Windows that would go on when Python is ended."""
+    return str(importlib.resources.files("ziglang") / "zig")

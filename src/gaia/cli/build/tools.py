@@ -9,12 +9,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gaia.errors import Refused
 
 _TAIL_LINES = 20
+_PATIENCE = 10.0
+"""Seconds that a virus scanner gets to let go of a file."""
+
+_PAUSE = 0.05
 
 
 def check_modules(*more: str) -> None:
@@ -29,7 +34,7 @@ def check_modules(*more: str) -> None:
         raise Refused(
             "build-tools-missing",
             f"Building a worker needs {' and '.join(missing)}.",
-            hint=f"Run: {sys.executable} -m pip install 'gaia-autoupdate[build]'",
+            hint=f'Run: {sys.executable} -m pip install "gaia-autoupdate[build]"',
         )
 
 
@@ -89,3 +94,21 @@ def finish(tool: subprocess.Popen[bytes], *, folder: Path, what: str) -> None:
         )
     tail = "\n".join(output.splitlines()[-_TAIL_LINES:])
     raise Refused("build-failed", f"{what} failed with status {tool.returncode}:\n{tail}")
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename; on Windows, once nobody holds a file of it any more, such as a virus scanner.
+
+    Raises:
+        OSError: nothing was changed.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            source.replace(target)
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return

@@ -194,5 +194,5 @@ def _other_machine() -> InvalidInput:
         "unsupported-platform",
         f"A worker for windows is built on Windows, or on Linux under Wine, and on x86-64; this "
         f"machine is {sys.platform} on {platform.machine()}.",
-        hint="Build on Linux on x86-64 with Wine.",
+        hint="Build on Windows on x86-64, or on Linux on x86-64 with Wine.",
     )

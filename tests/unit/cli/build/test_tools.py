@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gaia.cli.build import Builder, build_worker, tools
+from gaia.cli.build import Builder, build_worker, native, tools
 from gaia.cli.build.system import Linux
 from gaia.cli.main import main
 from gaia.errors import InvalidInput, Refused
@@ -32,6 +32,14 @@ def test_a_tool_that_fails_shows_the_end_of_its_output(tmp_path: Path) -> None:
     assert "start" not in caught.value.message
 
 
+def test_the_compiler_is_ended_itself_and_not_a_python_that_waits_for_it(tmp_path: Path) -> None:
+    compiler = native.start("windows", tmp_path)
+    tools.stop(compiler)
+    command = compiler.args
+    assert isinstance(command, list)
+    assert Path(command[0]).name == "zig"
+
+
 def test_a_python_without_its_shared_library(tmp_path: Path) -> None:
     code = "from PyInstaller.exceptions import PythonLibraryNotFoundError as E; raise E()"
     with pytest.raises(Refused, match="apt-get install libpython3") as caught:
@@ -49,7 +57,7 @@ def test_missing_binutils(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ziglang", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(Refused, match=r"pip install 'gaia-autoupdate\[build\]'") as caught:
+    with pytest.raises(Refused, match=r'pip install "gaia-autoupdate\[build\]"') as caught:
         tools.check_modules()
     assert "pyinstaller and ziglang" in caught.value.message
 

@@ -1,0 +1,1 @@
+"""`gaia worker build` in a Windows Python, with Zig for Windows."""
