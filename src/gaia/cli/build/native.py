@@ -29,7 +29,6 @@ _PARTS = {
         *("-target", "x86_64-windows-gnu", "-include", str(_SOURCES / "windows" / "posix.h")),
         *(str(_SOURCES / name) for name in _SHARED),
         *(str(path) for path in sorted((_SOURCES / "windows").glob("*.c"))),
-        "-luser32",
     ),
 }
 
