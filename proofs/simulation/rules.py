@@ -114,13 +114,15 @@ class Watcher:
         elif fault is not None:
             self.note(f"{name}: {fault!r}")
 
-    def killed(self, machine: Machine, *, power: bool) -> None:
-        """The world is about to kill a machine's worker, or to take its power."""
-        marker = Probation(machine.installation).marker()
-        if marker is not None:
-            record = self._record(machine)
-            count = record.cuts if power else record.kills
-            count[marker.sha256] = count.get(marker.sha256, 0) + 1
+    def killed(self, machine: Machine) -> None:
+        """The world is about to kill a machine's worker."""
+        _count(machine, self._record(machine).kills)
+
+    def lost_power(self, machine: Machine) -> None:
+        """A power cut is over. What is on trial then is counted: a marker that was removed, but
+        not durably, is back."""
+        _count(machine, self._record(machine).cuts)
+        self.changed(machine, by_power_cut=True)
 
     def changed(self, machine: Machine, *, by_power_cut: bool = False) -> None:
         """Something on a machine's disk is not what it was."""
@@ -211,6 +213,12 @@ class Watcher:
             )
             record = self._records[machine.name] = _Record(rules)
         return record
+
+
+def _count(machine: Machine, by_digest: dict[str, int]) -> None:
+    marker = Probation(machine.installation).marker()
+    if marker is not None:
+        by_digest[marker.sha256] = by_digest.get(marker.sha256, 0) + 1
 
 
 def _digest(path: Path) -> str:

@@ -196,13 +196,11 @@ class _World:
         if isinstance(host, Server):
             process.end()
             return
-        self._watcher.killed(host, power=event.power)
         if event.power:
             host.cut_power(random.Random(event.key), _OWNER_RETURNS)
-            self._kernel.at(
-                self._kernel.now, lambda: self._watcher.changed(host, by_power_cut=True)
-            )
+            self._kernel.at(self._kernel.now, lambda: self._watcher.lost_power(host))
         else:
+            self._watcher.killed(host)
             process.end()
 
     def _corrupt(self, event: Corrupt) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proofs.simulation.draw import draw, plain
+from proofs.simulation.draw import draw, plain, with_experiments
 from proofs.simulation.template import Template
 from proofs.simulation.world import run
 
@@ -36,6 +36,12 @@ def test_every_rule_holds(first: int, ground: Template) -> None:
 def test_what_was_found_once_stays_away(seed: int, ground: Template) -> None:
     """These seeds were found before there were experiments here."""
     violation = run(plain(seed), ground).violation
+    assert violation is None, f"script/prove simulation --seed {seed}"
+
+
+@pytest.mark.parametrize("seed", [2678])
+def test_what_was_found_with_experiments_stays_away(seed: int, ground: Template) -> None:
+    violation = run(with_experiments(plain(seed)), ground).violation
     assert violation is None, f"script/prove simulation --seed {seed}"
 
 
