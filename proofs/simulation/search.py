@@ -20,6 +20,9 @@ from proofs.simulation.world import Outcome, run
 
 _MEMORY = Path("/dev/shm")
 _CHUNK = 20
+_LINE_EVERY = 500
+_CHUNKS_OF_A_PROCESS = 25
+"""Simulated processes that are killed leave descriptors open; with a real one they are gone."""
 
 
 @contextlib.contextmanager
@@ -58,11 +61,13 @@ def failures(seeds: range, ground: Template, processes: int) -> Iterator[tuple[i
     """The seeds that break a rule, as they are found."""
     # Not forked: a process that is copied in the middle of its threads' work may hang.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes) as pool:
+    with context.Pool(processes, maxtasksperchild=_CHUNKS_OF_A_PROCESS) as pool:
         results = pool.imap_unordered(partial(_judge, ground), seeds, _CHUNK)
         for done, (seed, violation) in enumerate(results, 1):
             if sys.stderr.isatty():
                 print(f"\r{done} of {len(seeds)} seeds", end="", file=sys.stderr, flush=True)
+            elif done % _LINE_EVERY == 0:
+                print(f"{done} of {len(seeds)} seeds", file=sys.stderr, flush=True)
             if violation is not None:
                 yield seed, violation
 
