@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -62,16 +63,7 @@ if sys.platform == "win32":
         Raises:
             OSError: nothing was changed.
         """
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                source.replace(target)
-            except PermissionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_PAUSE)
-            else:
-                return
+        _patiently(lambda: source.replace(target))
 
     def await_free(path: Path) -> None:
         """Wait until a file can be renamed.
@@ -79,16 +71,7 @@ if sys.platform == "win32":
         Raises:
             OSError: somebody holds it for too long, or it is not there.
         """
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                os.close(_open(path, _DELETE))
-            except PermissionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_PAUSE)
-            else:
-                return
+        _patiently(lambda: os.close(_open(path, _DELETE)))
 
     def take_owner_and_mode(descriptor: int, like: os.stat_result) -> None:
         """Nothing: rights come from the folder here."""
@@ -103,6 +86,18 @@ if sys.platform == "win32":
     def user() -> int:
         """The number of this process's user, as `stat` shows it: everybody is 0."""
         return 0
+
+    def _patiently(act: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                act()
+            except PermissionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return
 
     def _open(path: Path, access: int) -> int:
         handle = _kernel.CreateFileW(
