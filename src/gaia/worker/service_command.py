@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,14 @@ def install_command(worker: click.Command) -> click.Command:
             if only_print or sys.platform == "win32":
                 show = windows_service if sys.platform == "win32" else systemd_unit
                 click.echo(show(service), nl=False)
-            if not only_print:
-                place.write(service, None if values["token_file"] else options.token)
+            if only_print:
+                return
+            token = None if values["token_file"] else options.token
+            if sys.platform == "win32":
+                # The rest is an administrator's, who runs what was printed.
+                place.keep(token)
+            else:
+                place.write(service, token)
         except GaiaError as error:
             click.echo(f"gaia-worker: {error}", err=True)
             context.exit(EXIT_USAGE if isinstance(error, InvalidInput) else 1)
@@ -155,35 +162,24 @@ class _Place:
         )
 
     def write(self, service: Service, token: str | None) -> None:
-        """Write the unit, and `token` where only the worker may read it; say what comes next.
-
-        On Windows the token alone: the rest is an administrator's, who runs what was printed.
+        """Write the unit, and `token` as `keep`; say what comes next.
 
         Raises:
             Conflict: `service-exists`.
             InstallError: `service-not-written`.
         """
         text = systemd_unit(service).encode()
-        try:
-            if sys.platform != "win32" and self._unit.exists() and self._unit.read_bytes() != text:
+        with _as_install_error():
+            if self._unit.exists() and self._unit.read_bytes() != text:
                 raise Conflict(
                     "service-exists",
                     f"{self._unit} exists and says something else. It is left as it is.",
                     hint="Remove it, or give this worker another --service-name; your own changes "
                     f"are best kept by: systemctl edit {self._name}",
                 )
-            if token is not None:
-                self._keep(token)
-            if sys.platform == "win32":
-                return
+            self.keep(token)
             files.make_folder(self._unit.parent)
             files.write(self._unit, text)
-        except OSError as error:
-            raise InstallError(
-                "service-not-written",
-                f"The service cannot be set up: {error}.",
-                hint="--print shows what it would be, to be put in place by hand.",
-            ) from error
         control = "systemctl" if self._user else "systemctl --user"
         click.echo(f"Written: {self._unit}")
         click.echo(f"  {control} daemon-reload && {control} enable --now {self._name}")
@@ -191,13 +187,21 @@ class _Place:
             click.echo("  loginctl enable-linger        # so that it runs while you are away")
         self._look_at_the_owner()
 
-    def _keep(self, token: str) -> None:
-        files.make_folder(self._token.parent, mode=0o700)
-        files.write(self._token, f"{token}\n".encode(), mode=0o600)
-        if sys.platform != "win32" and os.geteuid() == 0:
-            status = self._executable.stat()
-            for path in (self._token.parent, self._token):
-                os.chown(path, status.st_uid, status.st_gid)
+    def keep(self, token: str | None) -> None:
+        """Write the token where only the worker may read it, unless it is in a file already.
+
+        Raises:
+            InstallError: `service-not-written`.
+        """
+        if token is None:
+            return
+        with _as_install_error():
+            files.make_folder(self._token.parent, mode=0o700)
+            files.write(self._token, f"{token}\n".encode(), mode=0o600)
+            if sys.platform != "win32" and os.geteuid() == 0:
+                status = self._executable.stat()
+                for path in (self._token.parent, self._token):
+                    os.chown(path, status.st_uid, status.st_gid)
 
     def _look_at_the_owner(self) -> None:
         if sys.platform == "win32":
@@ -208,6 +212,18 @@ class _Place:
                 f"{self._user} has to own {folder} and what is in it, or the worker cannot update "
                 f"itself:\n  chown -R {self._user} {folder}"
             )
+
+
+@contextmanager
+def _as_install_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InstallError(
+            "service-not-written",
+            f"The service cannot be set up: {error}.",
+            hint="--print shows what it would be, to be put in place by hand.",
+        ) from error
 
 
 def _repeated(context: click.Context, values: dict[str, Any]) -> Iterator[str]:
