@@ -121,31 +121,38 @@ class Watcher:
     def lost_power(self, machine: Machine) -> None:
         """A power cut is over. What is on trial then is counted: a marker that was removed, but
         not durably, is back."""
-        _count(machine, self._record(machine).cuts)
-        self.changed(machine, by_power_cut=True)
+        record = self._record(machine)
+        _count(machine, record.cuts)
+        record.bundles.forget()
+        record.bundles.look(lambda: self._verified(machine))
+        self._look_at_path(machine, record)
 
-    def changed(self, machine: Machine, *, by_power_cut: bool = False) -> None:
+    def changed(self, machine: Machine) -> None:
         """Something on a machine's disk is not what it was."""
         record = self._record(machine)
-        if by_power_cut:
-            record.bundles.forget()
-        if by_power_cut or machine.disk.latest.startswith(str(machine.work)):
+        if machine.disk.latest.startswith(str(machine.work)):
             record.bundles.look(lambda: self._verified(machine))
+        before = record.live
+        build = self._look_at_path(machine, record)
+        if build is not None and before and record.live != before:
+            self._exchanged(machine, record, before, build)
+
+    def _look_at_path(self, machine: Machine, record: _Record) -> Build | None:
+        """The release at the path, if that is another file than before."""
         try:
             status = machine.path.lstat()
         except FileNotFoundError:
             self.violated("runnable-file", f"{machine.name} has nothing at the path")
-            return
+            return None
         seen = (status.st_ino, status.st_size, status.st_mode)
         if seen == record.seen:
-            return
-        record.seen = seen
-        before, record.live = record.live, _digest(machine.path)
+            return None
+        record.seen, record.live = seen, _digest(machine.path)
         build = self._signed.get(record.live)
         if build is None or not status.st_mode & 0o100:
             self.violated("runnable-file", f"{machine.name} has {status} at the path")
-        elif before and record.live != before and not by_power_cut:
-            self._exchanged(machine, record, before, build)
+            return None
+        return build
 
     def rests_with(self, machine: Machine, bundle: Bundle) -> bool:
         """Whether these experiments are in place, and nothing is left over of others."""
