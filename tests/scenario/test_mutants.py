@@ -132,7 +132,9 @@ def has(kind: type[Event], **fields: object) -> Callable[[Event], bool]:
     return fits
 
 
-MUTANTS: list[tuple[Callable[[Patch], None], str, Callable[[Event], bool]]] = [
+Mutant = tuple[Callable[[Patch], None], str, Callable[[Event], bool]]
+
+MUTANTS: list[Mutant] = [
     (nothing_is_signed, "nothing-unsigned-runs", has(Theft, plot="forge")),
     (the_server_is_believed, "no-downgrade", has(Theft, plot="lowest")),
     (bytes_are_not_compared, "nothing-unsigned-runs", has(Theft, plot="evil-bytes")),
@@ -150,8 +152,27 @@ MUTANTS: list[tuple[Callable[[Patch], None], str, Callable[[Event], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(("mutate", "rule", "wanted"), MUTANTS)
+MUTANTS_OF_EXPERIMENTS: list[Mutant] = [
+    (a_swap_is_not_finished, "one-bundle", has(Crash)),
+    (a_swap_is_not_synced, "one-bundle", has(Crash, power=True)),
+    (the_owners_file_is_taken_for_ours, "owners-work", has(Publish)),
+    (the_former_bundle_is_left, "converges", has(Publish)),
+]
+
+
+def drawn_with_experiments(seed: int) -> Schedule:
+    return with_experiments(plain(seed))
+
+
+@pytest.mark.parametrize(
+    ("drawn", "mutate", "rule", "wanted"),
+    [
+        *((plain, *mutant) for mutant in MUTANTS),
+        *((drawn_with_experiments, *mutant) for mutant in MUTANTS_OF_EXPERIMENTS),
+    ],
+)
 def test_found(
+    drawn: Callable[[int], Schedule],
     mutate: Callable[[Patch], None],
     rule: str,
     wanted: Callable[[Event], bool],
@@ -160,27 +181,7 @@ def test_found(
 ) -> None:
     """Within some seeds, of those whose schedule has what it takes."""
     mutate(monkeypatch)
-    assert rule in broken((plain(seed) for seed in count()), wanted, ground)
-
-
-@pytest.mark.parametrize(
-    ("mutate", "rule", "wanted"),
-    [
-        (a_swap_is_not_finished, "one-bundle", has(Crash)),
-        (a_swap_is_not_synced, "one-bundle", has(Crash, power=True)),
-        (the_owners_file_is_taken_for_ours, "owners-work", has(Publish)),
-        (the_former_bundle_is_left, "converges", has(Publish)),
-    ],
-)
-def test_found_with_experiments(
-    mutate: Callable[[Patch], None],
-    rule: str,
-    wanted: Callable[[Event], bool],
-    ground: Template,
-    monkeypatch: Patch,
-) -> None:
-    mutate(monkeypatch)
-    assert rule in broken((with_experiments(plain(seed)) for seed in count()), wanted, ground)
+    assert rule in broken(map(drawn, count()), wanted, ground)
 
 
 def broken(

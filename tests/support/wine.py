@@ -109,12 +109,10 @@ class WindowsProcess:
 
 
 @dataclass
-class WindowsWorker:
-    """One worker process in a folder of its own."""
+class InstallFolder:
+    """A folder with a worker's executable."""
 
-    name: str
     folder: Path
-    front: WindowsProcess
 
     @property
     def executable(self) -> Path:
@@ -123,6 +121,14 @@ class WindowsWorker:
     @property
     def backup(self) -> Path:
         return self.folder / "gaia-worker.exe.bak"
+
+
+@dataclass
+class WindowsWorker(InstallFolder):
+    """One worker process in a folder of its own."""
+
+    name: str
+    front: WindowsProcess
 
 
 def compile_program(source: Path, target: Path, *flags: str) -> Path:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from gaia.cli.build import Builder, native
 from gaia.worker.probation import Marker
-from support.wine import SYSTEM, compile_program, windows_path
+from support.wine import SYSTEM, InstallFolder, compile_program, windows_path
 
 _PROGRAM = Path(__file__).with_name("front_program.c")
 
@@ -26,19 +25,8 @@ def build_front(folder: Path) -> Path:
     return Builder(payload.parent, SYSTEM).stamp("v1.0.0", None, folder)
 
 
-@dataclass
-class Install:
-    """A folder with the executable, where a release may be on probation."""
-
-    folder: Path
-
-    @property
-    def executable(self) -> Path:
-        return self.folder / "gaia-worker.exe"
-
-    @property
-    def backup(self) -> Path:
-        return self.folder / "gaia-worker.exe.bak"
+class Install(InstallFolder):
+    """One where a release may be on probation."""
 
     @property
     def copy(self) -> Path:

@@ -101,7 +101,7 @@ def start_worker(tmp_path: Path, server: RunningServer) -> Iterator[Callable[...
             cwd=folder,
             env={"GAIA_TOKEN": server.token},
         )
-        worker = WindowsWorker(name, folder, front)
+        worker = WindowsWorker(folder, name, front)
         started.append(worker)
         return worker
 
