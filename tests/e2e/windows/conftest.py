@@ -19,11 +19,12 @@ from support.wine_service import WindowsService, wait_in_wine
 
 @pytest.fixture(scope="session", autouse=True)
 def _wine() -> None:
-    """Skip where there is no Wine."""
+    """Skip where there is no Wine. Else prepare it: two tests at once would, each in its way."""
     try:
         SYSTEM.check()
     except GaiaError as error:
         pytest.skip(f"needs Wine: {error}")
+    SYSTEM.prepare(lambda _step: None)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import msgspec
 
 import gaia
 from gaia.cli.build import frozen, native, tools
-from gaia.cli.build.system import Linux, System
+from gaia.cli.build.system import Linux, Report, System
 from gaia.cli.build.windows import windows
 from gaia.errors import InvalidInput
 from gaia.model.artifact import worker_filename
@@ -118,7 +118,7 @@ class Builder:
             compiler = native.start(self._system.platform, work / "native")
             try:
                 payload = frozen.collect(self._system, work / "frozen", self._entry, self._source)
-                _try_out(self._system, payload, work / "check")
+                _try_out(self._system, payload, work / "check", self._report)
                 self._report("compiling the stub")
                 tools.replace(native.finish(compiler, work / "native"), self._stub)
             finally:
@@ -179,12 +179,12 @@ def _built_at(environment: Mapping[str, str]) -> float:
     return float(told)
 
 
-def _try_out(system: System, payload: Path, folder: Path) -> None:
+def _try_out(system: System, payload: Path, folder: Path, report: Report) -> None:
     """Let the worker load everything: a module that was not found at the build shows only now."""
     (payload / _STAMP_PATH).write_bytes(Stamp("0.0.0", None, 0.0).encode())
     command = system.command(payload / system.program, "--self-check")
-    check = tools.start(command, folder=folder, env=system.environment())
-    tools.finish(check, folder=folder, what="The self-check of the worker that was built")
+    what = "The self-check of the worker that was built"
+    tools.check(command, folder=folder, env=system.environment(), what=what, report=report)
 
 
 def _write_payload(files: dict[str, tuple[int, bytes]], out: IO[bytes]) -> None:

@@ -32,6 +32,48 @@ def test_a_tool_that_fails_shows_the_end_of_its_output(tmp_path: Path) -> None:
     assert "start" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("failure", "tail", "starts"),
+    [
+        ("raise SystemExit(1)", r"\(It printed nothing\.\)", 2),
+        ("print('no ssl'); raise SystemExit(1)", "no ssl", 1),
+    ],
+)
+def test_a_check_that_fails_without_a_word_is_made_once_more(
+    failure: str, tail: str, starts: int, tmp_path: Path
+) -> None:
+    counted = tmp_path / "starts"
+    counted.touch()
+    code = f"open({str(counted)!r}, 'a').write('x')\n{failure}"
+    told: list[str] = []
+    with pytest.raises(Refused, match=f"The check failed with status 1:\n{tail}"):
+        tools.check(
+            [sys.executable, "-c", code],
+            folder=tmp_path,
+            env=os.environ,
+            what="The check",
+            report=told.append,
+        )
+    assert len(counted.read_text()) == starts
+    assert len(told) == starts - 1
+
+
+def test_a_check_that_succeeds_the_second_time(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    code = (
+        f"import os\nif not os.path.exists({str(mark)!r}):\n open({str(mark)!r}, 'w'); os._exit(1)"
+    )
+    told: list[str] = []
+    tools.check(
+        [sys.executable, "-c", code],
+        folder=tmp_path,
+        env=os.environ,
+        what="The check",
+        report=told.append,
+    )
+    assert told == ["The check failed with status 1 and printed nothing; trying again"]
+
+
 def test_the_compiler_is_ended_itself_and_not_a_python_that_waits_for_it(tmp_path: Path) -> None:
     compiler = native.start("windows", tmp_path)
     tools.stop(compiler)
