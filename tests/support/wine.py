@@ -23,7 +23,7 @@ from gaia.cli.build.windows import Wine
 
 SYSTEM = Wine()
 _SOURCES = Path(gaia.__file__).parent
-_PARTS = ("errors", "model", "planning", "protocol", "trust", "worker", "cli/build")
+_PARTS = ("errors", "renames", "model", "planning", "protocol", "trust", "worker", "cli/build")
 _BUILDS = platformdirs.user_cache_path("gaia-build") / "builds"
 _MOST_BUILDS = 2
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
+from gaia import renames
+
 TEMPORARY = ".tmp"
 """Suffix of files that are being written."""
 
@@ -39,7 +41,7 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
                 os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
             file.close()
-            Path(file.name).replace(path)
+            renames.replace(Path(file.name), path)
         except BaseException:
             file.close()
             with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from gaia import renames
 from gaia.errors import InstallError
 from gaia.model.worker import FailureReason
 from gaia.worker import files
@@ -31,7 +32,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        files.replace(aside, path)
+        renames.replace(aside, path)
     except OSError:
         unlink_quietly(aside)
         raise

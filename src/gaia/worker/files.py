@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 if sys.platform == "win32":
     import ctypes
     import msvcrt
     import shutil
-    import time
     from ctypes import wintypes
+
+    from gaia import renames
 
     CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_BINARY
     """Flags of `os.open` for a new file."""
 
-    PATIENCE = 10.0
-    """Seconds that a virus scanner gets to let go of a file."""
-
-    _PAUSE = 0.05
     _GENERIC_READ, _GENERIC_WRITE, _DELETE = 0x80000000, 0x40000000, 0x10000
     _SHARE_ALL = 0x7
     _OPEN_EXISTING = 3
@@ -57,21 +53,13 @@ if sys.platform == "win32":
     def fsync_folder(folder: Path) -> None:
         """Nothing: NTFS journals names by itself, and a folder cannot be opened."""
 
-    def replace(source: Path, target: Path) -> None:
-        """Rename, with patience for those who hold either file for a moment.
-
-        Raises:
-            OSError: nothing was changed.
-        """
-        _patiently(lambda: source.replace(target))
-
     def await_free(path: Path) -> None:
         """Wait until a file can be renamed.
 
         Raises:
             OSError: somebody holds it for too long, or it is not there.
         """
-        _patiently(lambda: os.close(_open(path, _DELETE)))
+        renames.patiently(lambda: os.close(_open(path, _DELETE)))
 
     def take_owner_and_mode(descriptor: int, like: os.stat_result) -> None:
         """Nothing: rights come from the folder here."""
@@ -86,18 +74,6 @@ if sys.platform == "win32":
     def user() -> int:
         """The number of this process's user, as `stat` shows it: everybody is 0."""
         return 0
-
-    def _patiently(act: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                act()
-            except PermissionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_PAUSE)
-            else:
-                return
 
     def _open(path: Path, access: int) -> int:
         handle = _kernel.CreateFileW(
@@ -134,14 +110,6 @@ else:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-    def replace(source: Path, target: Path) -> None:
-        """Rename.
-
-        Raises:
-            OSError: nothing was changed.
-        """
-        source.replace(target)
 
     def take_owner_and_mode(descriptor: int, like: os.stat_result) -> None:
         """Give an open file the owner and mode of another; the owner first, as it clears setuid."""

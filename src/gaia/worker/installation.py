@@ -12,6 +12,7 @@ import stat
 from collections.abc import Set
 from pathlib import Path
 
+from gaia import renames
 from gaia.errors import InstallError, TrustError
 from gaia.model.worker import FailureReason
 from gaia.worker import files
@@ -22,7 +23,7 @@ from gaia.worker.durable import (
     told_as_install_error,
     unlink_quietly,
 )
-from gaia.worker.files import fsync_folder, replace, take_owner_and_mode
+from gaia.worker.files import fsync_folder, take_owner_and_mode
 from gaia.worker.journal import Target
 
 MANAGED = "EXTERNALLY-MANAGED"
@@ -250,7 +251,7 @@ class Installation:
             return
         with told_as_install_error("the backup"):
             copy_durably(running, self._spare)
-            replace(self._spare, self.backup)
+            renames.replace(self._spare, self.backup)
             fsync_folder(self.folder)
 
     def tidy(self) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from gaia import renames
 from gaia.errors import InstallError
 from gaia.model.worker import FailureReason
 from gaia.worker import files
@@ -49,11 +50,11 @@ class WindowsInstallation(Installation):
                 unlink_quietly(leftover)
 
     def _give_name(self) -> None:
-        files.replace(self.path, self.backup)
+        renames.replace(self.path, self.backup)
         try:
             self.staged.rename(self.path)
         except OSError:
-            files.replace(self.backup, self.path)
+            renames.replace(self.backup, self.path)
             raise
 
     def _bring_back(self) -> None:
@@ -64,14 +65,14 @@ class WindowsInstallation(Installation):
             self.backup.rename(self.path)
         except OSError:
             if aside is not None:
-                files.replace(aside, self.path)
+                renames.replace(aside, self.path)
             raise
 
     def _put_aside(self, path: Path) -> Path | None:
         """Rename what may be running; None when there is nothing."""
         aside = self.beside(f"aside-{time.time_ns():x}")
         try:
-            files.replace(path, aside)
+            renames.replace(path, aside)
         except FileNotFoundError:
             return None
         unlink_quietly(aside)

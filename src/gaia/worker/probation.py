@@ -18,12 +18,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from gaia import renames
 from gaia.errors import InstallError
 from gaia.model.worker import FailureReason
 from gaia.planning.probation import MAX_BOOTS
 from gaia.protocol.worker import LOG_TAIL
 from gaia.worker.durable import told_as_install_error, unlink_quietly, write_atomic
-from gaia.worker.files import fsync_folder, replace
+from gaia.worker.files import fsync_folder
 from gaia.worker.installation import Installation
 
 
@@ -131,7 +132,7 @@ class Probation:
         and the release would seem to hang.
         """
         with contextlib.suppress(FileNotFoundError):
-            replace(self._stopped, self._alive)
+            renames.replace(self._stopped, self._alive)
         self._alive.touch()
 
     def marker(self) -> Marker | None:
@@ -166,7 +167,7 @@ class Probation:
         marker = self.marker()
         with contextlib.suppress(OSError):
             fsync_folder(self._installation.folder)
-            replace(self._marker, self._reverted)
+            renames.replace(self._marker, self._reverted)
             fsync_folder(self._marker.parent)
         if marker is not None:
             with contextlib.suppress(OSError):
@@ -190,7 +191,7 @@ class Probation:
         The word of it is a rename, as a full disk would refuse more.
         """
         with contextlib.suppress(OSError):
-            replace(self._alive, self._stopped)
+            renames.replace(self._alive, self._stopped)
 
     def uncount_boot(self) -> None:
         """This process's start was no sign of anything: it worked until it was told to end."""

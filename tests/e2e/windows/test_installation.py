@@ -14,7 +14,7 @@ PREPARE = """
 import hashlib, os, shutil, subprocess, threading, time
 from pathlib import Path
 from gaia.errors import InstallError
-from gaia.worker import files
+from gaia import renames
 from gaia.worker.durable import digest_of
 from gaia.worker.installation_windows import WindowsInstallation
 from gaia.worker.journal import Target
@@ -89,7 +89,7 @@ print("done")
 
 def test_a_scanner_that_never_lets_go_leaves_the_old_version(tmp_path: Path) -> None:
     code = """
-files.PATIENCE = 0.5
+renames.PATIENCE = 0.5
 scanner = place.staged.open("rb")
 """
     assert run_python(PREPARE + code + REFUSED, tmp_path).endswith("done\n")
@@ -97,11 +97,11 @@ scanner = place.staged.open("rb")
 
 def test_a_new_file_that_vanishes_in_the_swap_leaves_the_old_version(tmp_path: Path) -> None:
     code = """
-replace = files.replace
+replace = renames.replace
 def take(source, target):
     replace(source, target)
     if target == place.backup:
         place.staged.rename(root / "quarantine")
-files.replace = take
+renames.replace = take
 """
     assert run_python(PREPARE + code + REFUSED, tmp_path).endswith("done\n")

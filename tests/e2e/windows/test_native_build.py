@@ -37,45 +37,6 @@ print(type(system).__name__, payload.relative_to(folder).as_posix())
     assert [name for name in packed if collected[name] != packed[name]] == []
 
 
-def test_what_a_scanner_holds_is_waited_for(tmp_path: Path) -> None:
-    code = """
-import threading
-from pathlib import Path
-from gaia.cli.build import tools
-
-made, wanted = Path("made.exe"), Path("wanted.exe")
-wanted.write_bytes(b"the last build")
-made.write_bytes(b"made")
-scanner = made.open("rb")
-try:
-    made.replace(wanted)
-except PermissionError:
-    threading.Timer(0.5, scanner.close).start()
-tools.replace(made, wanted)
-assert scanner.closed
-assert wanted.read_bytes() == b"made" and not made.exists()
-print("done")
-"""
-    assert run_python(code, tmp_path).endswith("done\n")
-
-
-def test_what_a_scanner_never_lets_go_is_told(tmp_path: Path) -> None:
-    code = """
-from pathlib import Path
-from gaia.cli.build import tools
-
-tools._PATIENCE = 0.5
-made = Path("made.exe")
-made.write_bytes(b"made")
-with made.open("rb"):
-    try:
-        tools.replace(made, Path("wanted.exe"))
-    except PermissionError:
-        print("told")
-"""
-    assert run_python(code, tmp_path).endswith("told\n")
-
-
 def _files(root: Path) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file()]
 

@@ -13,6 +13,7 @@ from typing import IO
 import msgspec
 
 import gaia
+from gaia import renames
 from gaia.cli.build import frozen, native, tools
 from gaia.cli.build.system import Linux, Report, System
 from gaia.cli.build.windows import windows
@@ -120,10 +121,10 @@ class Builder:
                 payload = frozen.collect(self._system, work / "frozen", self._entry, self._source)
                 _try_out(self._system, payload, work / "check", self._report)
                 self._report("compiling the stub")
-                tools.replace(native.finish(compiler, work / "native"), self._stub)
+                renames.replace(native.finish(compiler, work / "native"), self._stub)
             finally:
                 tools.stop(compiler)
-            tools.replace(payload, self._payload)
+            renames.replace(payload, self._payload)
 
     def stamp(self, version: str, trust_root: bytes | None, output_dir: Path) -> Path:
         """Write the worker of `version` to `output_dir`, made when missing; return its path.
@@ -149,7 +150,7 @@ class Builder:
             out.flush()
             os.fsync(out.fileno())
         staged.chmod(0o755)
-        tools.replace(staged, destination)
+        renames.replace(staged, destination)
         return destination
 
     def _collected(self) -> dict[str, tuple[int, bytes]]:

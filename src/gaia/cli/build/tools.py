@@ -9,17 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gaia.errors import Refused
 
 _TAIL_LINES = 20
-_PATIENCE = 10.0
-"""Seconds that a virus scanner gets to let go of a file."""
-
-_PAUSE = 0.05
 
 
 def check_modules(*more: str) -> None:
@@ -117,21 +112,3 @@ def check(
         report(f"{what} failed with status {tool.returncode} and printed nothing; trying again")
         tool = start(command, folder=folder, env=env)
     finish(tool, folder=folder, what=what)
-
-
-def replace(source: Path, target: Path) -> None:
-    """Rename; on Windows, once nobody holds a file of it any more, such as a virus scanner.
-
-    Raises:
-        OSError: nothing was changed.
-    """
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            source.replace(target)
-        except PermissionError:
-            if sys.platform != "win32" or time.monotonic() > deadline:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
