@@ -20,6 +20,11 @@ def _run(code: str, folder: Path) -> None:
     tools.finish(tool, folder=folder, what="The tool")
 
 
+def _check(code: str, folder: Path, told: list[str]) -> None:
+    command = [sys.executable, "-c", code]
+    tools.check(command, folder=folder, env=os.environ, what="The check", report=told.append)
+
+
 def test_a_tool_that_succeeds(tmp_path: Path) -> None:
     _run("print('made')", tmp_path / "new")
     assert (tmp_path / "new" / "tool.log").read_text() == "made\n"
@@ -47,13 +52,7 @@ def test_a_check_that_fails_without_a_word_is_made_once_more(
     code = f"open({str(counted)!r}, 'a').write('x')\n{failure}"
     told: list[str] = []
     with pytest.raises(Refused, match=f"The check failed with status 1:\n{tail}"):
-        tools.check(
-            [sys.executable, "-c", code],
-            folder=tmp_path,
-            env=os.environ,
-            what="The check",
-            report=told.append,
-        )
+        _check(code, tmp_path, told)
     assert len(counted.read_text()) == starts
     assert len(told) == starts - 1
 
@@ -64,13 +63,7 @@ def test_a_check_that_succeeds_the_second_time(tmp_path: Path) -> None:
         f"import os\nif not os.path.exists({str(mark)!r}):\n open({str(mark)!r}, 'w'); os._exit(1)"
     )
     told: list[str] = []
-    tools.check(
-        [sys.executable, "-c", code],
-        folder=tmp_path,
-        env=os.environ,
-        what="The check",
-        report=told.append,
-    )
+    _check(code, tmp_path, told)
     assert told == ["The check failed with status 1 and printed nothing; trying again"]
 
 
