@@ -165,7 +165,6 @@ def run_python(code: str, folder: Path) -> str:
     """What a script writes that Python runs under Wine, with GAIA's sources at hand."""
     script = folder / "script.py"
     script.write_text(f"import sys\nsys.path.insert(0, {windows_path(_SOURCES.parent)!r})\n{code}")
-    SYSTEM.prepare(lambda _step: None)
     done = subprocess.run(
         SYSTEM.command(SYSTEM.python(), windows_path(script)),
         cwd=folder,
